@@ -1,0 +1,1 @@
+"""The review queue, the console and label export. It never scores a listing."""

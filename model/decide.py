@@ -1,0 +1,150 @@
+"""Scores and policies in, a decision with reasons out: pure, so that any stored decision can be replayed.
+
+Per policy: block only at or above a threshold certified on held-out data; approve only when every policy is below its
+release threshold and no rule asks for a person; everything else goes to review. Doubt goes to review.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fairstall.model.certificates import PolicyThresholds
+from fairstall.model.listing import Field
+from fairstall.model.policies import PolicySet, RuleAction
+
+
+class Outcome(StrEnum):
+    APPROVE = "approve"
+    REVIEW = "review"
+    BLOCK = "block"
+
+
+class Band(StrEnum):
+    """Where a policy's probability lies: below release, between, or at a certified block threshold."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Source(StrEnum):
+    MODEL = "model"
+    RULE = "rule"
+    BOTH = "model+rule"
+
+
+class Doubt(StrEnum):
+    """Why a listing cannot be decided by scores alone, whatever they are."""
+
+    LANGUAGE = "language_not_covered"
+    TOO_LONG = "longer_than_the_model_reads"
+    EVASION = "text_disguised"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Raw text `start:end` of a field, in Unicode code points."""
+
+    field: Field
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleMatch:
+    policy: str
+    action: RuleAction
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One policy that stood in the way of approval. `probability` is None when no model scores this policy."""
+
+    policy: str
+    probability: float | None
+    band: Band
+    source: Source
+    evidence: tuple[Evidence, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What scores, rules and doubts amount to, before it is stored and given an id."""
+
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    doubts: tuple[Doubt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    finding: Finding | None
+    outcome: Outcome
+
+
+def decide(
+    policies: PolicySet,
+    probabilities: Mapping[str, float],
+    thresholds: Mapping[str, PolicyThresholds],
+    matches: Sequence[RuleMatch] = (),
+    doubts: Sequence[Doubt] = (),
+) -> Verdict:
+    """The verdict on one listing.
+
+    `probabilities` are calibrated, per policy code; a policy that no model scores is absent and rests on its rules.
+    Findings come with the gravest first.
+    """
+    judged = [
+        _judge(policies, code, probabilities.get(code), thresholds.get(code), [m for m in matches if m.policy == code])
+        for code in policies.codes
+    ]
+    findings = sorted((j.finding for j in judged if j.finding), key=_gravity, reverse=True)
+    return Verdict(_outcome([j.outcome for j in judged], doubts), tuple(findings), tuple(doubts))
+
+
+def _outcome(outcomes: Sequence[Outcome], doubts: Sequence[Doubt]) -> Outcome:
+    if Outcome.BLOCK in outcomes:
+        return Outcome.BLOCK
+    return Outcome.REVIEW if doubts or Outcome.REVIEW in outcomes else Outcome.APPROVE
+
+
+def _judge(
+    policies: PolicySet,
+    code: str,
+    probability: float | None,
+    thresholds: PolicyThresholds | None,
+    matches: Sequence[RuleMatch],
+) -> _Judged:
+    policy = policies[code]
+    band = _band(probability, thresholds, precision_target=policy.targets.precision)
+    actions = {match.action for match in matches}
+    if band is Band.HIGH or RuleAction.BLOCK in actions:
+        outcome = Outcome.BLOCK
+    elif band is Band.MEDIUM or RuleAction.REVIEW in actions:
+        outcome = Outcome.REVIEW
+    else:
+        return _Judged(None, Outcome.APPROVE)
+    evidence = tuple(match.evidence for match in matches)
+    source = _source(by_model=band is not Band.LOW, by_rule=bool(matches))
+    return _Judged(Finding(code, probability, band, source, evidence, policy.seller_text), outcome)
+
+
+def _band(probability: float | None, thresholds: PolicyThresholds | None, *, precision_target: float) -> Band:
+    if probability is None or thresholds is None:
+        return Band.LOW
+    if thresholds.may_block(probability, precision_target=precision_target):
+        return Band.HIGH
+    return Band.LOW if probability < thresholds.release.value else Band.MEDIUM
+
+
+def _source(*, by_model: bool, by_rule: bool) -> Source:
+    if by_model and by_rule:
+        return Source.BOTH
+    return Source.RULE if by_rule else Source.MODEL
+
+
+def _gravity(finding: Finding) -> tuple[int, float]:
+    return (list(Band).index(finding.band), finding.probability or 0.0)

@@ -1,0 +1,106 @@
+"""Policies as values: what is forbidden, in whose words, and what to do about it. `policy_file` reads them from YAML."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+
+class RuleAction(StrEnum):
+    """What a match does by itself."""
+
+    EVIDENCE = "evidence"  # marks the words, decides nothing: an ambiguous word
+    REVIEW = "review"  # a person looks
+    BLOCK = "block"  # the operator accepts blocking on this rule alone
+
+
+class Severity(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word or phrase matched whole, on word boundaries, in the canonical view, ignoring case."""
+
+    text: str
+    action: RuleAction
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A regular expression in RE2 syntax (linear time), run on the canonical view, ignoring case."""
+
+    regex: str
+    action: RuleAction
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a threshold must be certified for before it may act.
+
+    `precision`: the 95 % lower bound of precision among automatically blocked listings.
+    `missed`: the 95 % upper bound of the share of violations that a release threshold lets through.
+    """
+
+    precision: float = 0.99
+    missed: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class DsaClass:
+    """Category and keyword of the DSA transparency database (statement of reasons, API 2.0)."""
+
+    category: str
+    keyword: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A listing in a seller's words, and why it does or does not break the policy."""
+
+    title: str
+    why: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One rule of the marketplace."""
+
+    code: str
+    title: str
+    seller_text: str
+    guideline: str
+    severity: Severity
+    points: int
+    dsa: DsaClass
+    violations: tuple[Example, ...]
+    look_alikes: tuple[Example, ...]
+    terms: tuple[Term, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+    targets: Targets = field(default_factory=Targets)
+
+
+@dataclass(frozen=True)
+class PolicySet:
+    """All policies in force. `version` is the declared name and the first twelve digits of the content's SHA-256."""
+
+    version: str
+    policies: tuple[Policy, ...]
+
+    @cached_property
+    def by_code(self) -> Mapping[str, Policy]:
+        return {policy.code: policy for policy in self.policies}
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(policy.code for policy in self.policies)
+
+    def __iter__(self) -> Iterator[Policy]:
+        return iter(self.policies)
+
+    def __getitem__(self, code: str) -> Policy:
+        return self.by_code[code]

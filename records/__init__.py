@@ -1,0 +1,1 @@
+"""The one system of record: tables, migrations and the few transactions everybody uses. No web pages and no scoring."""

@@ -1,0 +1,1 @@
+"""Corpora, fine-tuning, calibration, certification, export and the model registry. It never serves."""
