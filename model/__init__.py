@@ -1,1 +1,4 @@
-"""What a decision is: listings, text views, policies, rules, the scorer, calibration and decide(). No I/O beyond files, no web, no database."""
+"""What a decision is: listings, text views, policies, rules, the scorer, calibration and decide().
+
+It reads files and nothing else: no web, no database.
+"""

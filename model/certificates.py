@@ -32,8 +32,8 @@ class PolicyThresholds:
     """Where a policy's model score acts.
 
     `block`: at or above, an automatic block; None when no threshold could be certified.
-    `release`: below, the policy does not stand in the way of approval. It always exists; `release.certificate.holds` says
-    whether it is certified or only the best that the evidence allows.
+    `release`: below, the policy does not stand in the way of approval. It always exists; its certificate says
+    whether it holds or is only the best that the evidence allows.
     """
 
     release: Threshold
@@ -50,7 +50,7 @@ class PolicyThresholds:
 
 
 def thresholds_from_json(value: Mapping[str, Any]) -> PolicyThresholds:
-    """PolicyThresholds from its `bundle.json` form (`dataclasses.asdict`). Raises KeyError or TypeError on a bad form."""
+    """PolicyThresholds from its `bundle.json` form (`dataclasses.asdict`). Raises KeyError or TypeError."""
     return PolicyThresholds(
         release=_threshold(value["release"]),
         block=None if value["block"] is None else _threshold(value["block"]),

@@ -56,10 +56,9 @@ class InputError(FairstallError):
 class ListingError(InputError):
     """A listing's field is missing, too long or of the wrong type."""
 
-    def __init__(self, field: str, problem: str) -> None:
+    def __init__(self, field: str, problem: str, others: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(f"{field}: {problem}")
-        self.field = field
-        self.problem = problem
+        self.problems = ((field, problem), *others)
 
 
 class NotFound(InputError):

@@ -1,4 +1,4 @@
-"""Policies as values: what is forbidden, in whose words, and what to do about it. `policy_file` reads them from YAML."""
+"""Policies as values: what is forbidden, in whose words, and what to do about it. `policy_file` reads them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,0 +1,94 @@
+"""One listing through the whole model side: view, rules, windows, scores, decide(). No storage and no waiting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from fairstall.model.bundle import Bundle
+from fairstall.model.control import NO_CONTROL, ControlSample
+from fairstall.model.decide import Doubt, Outcome, RuleMatch, decide
+from fairstall.model.decision import Assessment, Sampling, Versions
+from fairstall.model.encoding import Windows, bundle_encoder
+from fairstall.model.language import LanguageGate
+from fairstall.model.listing import Listing
+from fairstall.model.policies import PolicySet
+from fairstall.model.rules import RuleBook
+from fairstall.model.scorer import Logits, Scorer, run_side_by_side
+from fairstall.model.view import ListingView, disguised, view_listing
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A listing that is ready to be scored."""
+
+    listing: Listing
+    view: ListingView
+    matches: tuple[RuleMatch, ...]
+    windows: Windows
+    doubts: tuple[Doubt, ...]
+
+
+class Assessor:
+    """A bundle and a policy set at work. Immutable after construction and safe to share between threads."""
+
+    def __init__(self, bundle: Bundle, policies: PolicySet, control: ControlSample = NO_CONTROL) -> None:
+        self.bundle = bundle
+        self.policies = policies
+        self.versions = Versions(model=bundle.version, policies=policies.version)
+        self._control = control
+        self._encoder = bundle_encoder(bundle)
+        self._rules = RuleBook(policies)
+        self._language = LanguageGate(bundle.facts.languages)
+
+    def prepare(self, listing: Listing) -> Prepared:
+        """All that can be known before the model runs."""
+        view = view_listing(listing)
+        windows = self._encoder.windows(view)
+        doubts = (
+            (Doubt.LANGUAGE, not self._language.covers(listing)),
+            (Doubt.TOO_LONG, not windows.complete),
+            (Doubt.EVASION, disguised(view.evasion, len(listing.title) + len(listing.description))),
+        )
+        matches = tuple(self._rules.matches(view))
+        return Prepared(listing, view, matches, windows, tuple(doubt for doubt, holds in doubts if holds))
+
+    def conclude(self, prepared: Prepared, logits: Logits) -> Assessment:
+        """The assessment of a prepared listing from the logits of its windows, shape (windows, labels).
+
+        Windows are pooled per policy by maximum, so that a violation cannot hide in a long text.
+        """
+        facts = self.bundle.facts
+        pooled = cast(list[float], logits.max(axis=0).tolist())
+        probabilities = {
+            label: facts.calibration[label].probability(logit)
+            for label, logit in zip(facts.labels, pooled, strict=True)
+        }
+        verdict = decide(self.policies, probabilities, facts.thresholds, prepared.matches, prepared.doubts)
+        return Assessment(
+            outcome=verdict.outcome,
+            findings=verdict.findings,
+            doubts=verdict.doubts,
+            probabilities=probabilities,
+            evasion=prepared.view.evasion,
+            sampling=self._sampling(prepared.listing, verdict.outcome),
+            versions=self.versions,
+        )
+
+    def _sampling(self, listing: Listing, outcome: Outcome) -> Sampling:
+        drawn = self._control.draws(listing.listing_id)
+        return Sampling(drawn, 1.0 if outcome is Outcome.REVIEW else self._control.rate)
+
+
+def assess_listings(assessor: Assessor, scorers: Sequence[Scorer], listings: Sequence[Listing]) -> list[Assessment]:
+    """Assessments of `listings`, in their order."""
+    prepared = [assessor.prepare(listing) for listing in listings]
+    windows = [window for one in prepared for window in one.windows.ids]
+    if not windows:
+        return []
+    logits = run_side_by_side(scorers, windows)
+    assessments, start = [], 0
+    for one in prepared:
+        end = start + len(one.windows.ids)
+        assessments.append(assessor.conclude(one, logits[start:end]))
+        start = end
+    return assessments

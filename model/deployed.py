@@ -1,0 +1,95 @@
+"""Which bundle serves: one pointer file in the models folder, replaced atomically, read by whoever serves.
+
+models/champion.json     the Deployment in force
+models/deployments.jsonl every Deployment that ever was, oldest first
+models/VERSION/          the bundles themselves
+"""
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fairstall.model.bundle import Bundle, open_bundle
+from fairstall.model.errors import Conflict, SetupError
+
+POINTER_FILE = "champion.json"
+HISTORY_FILE = "deployments.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """`version` is the folder of the bundle; `reason` says which comparison or which person put it there."""
+
+    version: str
+    previous: str | None
+    deployed_at: str
+    reason: str
+
+
+class Deployments:
+    """The models folder of one installation."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def current(self) -> Deployment | None:
+        """The deployment in force, or None when nothing was ever deployed. Raises SetupError on a broken pointer."""
+        pointer = self._folder / POINTER_FILE
+        try:
+            return Deployment(**json.loads(pointer.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (OSError, TypeError, ValueError) as error:
+            raise SetupError(f"{pointer} cannot be read: {error}") from error
+
+    def bundle(self, deployment: Deployment) -> Bundle:
+        """The deployed bundle, opened and checked. Raises BundleError."""
+        return open_bundle(self._folder / deployment.version)
+
+    def deploy(self, bundle: Bundle, *, reason: str, deployed_at: str) -> Deployment:
+        """Copy `bundle` into the models folder and put it into service."""
+        self._keep(bundle)
+        current = self.current()
+        return self._point_at(Deployment(bundle.version, current.version if current else None, deployed_at, reason))
+
+    def roll_back(self, *, reason: str, deployed_at: str) -> Deployment:
+        """Put the bundle before the present one back into service. Raises Conflict when there is none."""
+        current = self.current()
+        if current is None or current.previous is None:
+            raise Conflict("there is no earlier deployment to roll back to")
+        earlier = next(past for past in reversed(self.history()) if past.version == current.previous)
+        open_bundle(self._folder / earlier.version)
+        return self._point_at(Deployment(earlier.version, earlier.previous, deployed_at, f"rollback: {reason}"))
+
+    def history(self) -> list[Deployment]:
+        """Every deployment, oldest first."""
+        try:
+            lines = (self._folder / HISTORY_FILE).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [Deployment(**json.loads(line)) for line in lines]
+
+    def _keep(self, bundle: Bundle) -> None:
+        kept = self._folder / bundle.version
+        if kept.exists() or kept.resolve() == bundle.folder.resolve():
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        arriving = self._folder / f".{bundle.version}.arriving"
+        shutil.rmtree(arriving, ignore_errors=True)
+        shutil.copytree(bundle.folder, arriving)
+        open_bundle(arriving)
+        arriving.rename(kept)
+
+    def _point_at(self, deployment: Deployment) -> Deployment:
+        line = json.dumps(asdict(deployment))
+        with (self._folder / HISTORY_FILE).open("a", encoding="utf-8") as history:
+            history.write(line + "\n")
+        arriving = self._folder / f".{POINTER_FILE}.arriving"
+        with arriving.open("w", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        arriving.replace(self._folder / POINTER_FILE)
+        return deployment
