@@ -1,0 +1,176 @@
+"""Every table of the system of record. Rows of `decisions`, `reviews` and `events` are only ever added.
+
+Times are UTC in RFC 3339 text with microseconds (`iso_utc`), so that both databases sort and compare them alike.
+"""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+Id = String(36)
+Moment = String(27)
+
+listings = Table(
+    "listings",
+    metadata,
+    Column("digest", String(64), primary_key=True, comment="SHA-256 of the listing's canonical JSON"),
+    Column("listing_id", Text, nullable=False),
+    Column("seller_id", Text, nullable=False),
+    Column("body", Json, nullable=False, comment="the listing as uploaded"),
+    Column("received_at", Moment, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", Id, primary_key=True),
+    Column("listing_id", Text, nullable=False),
+    Column("seller_id", Text, nullable=False),
+    Column("listing_digest", String(64), ForeignKey("listings.digest"), nullable=False),
+    Column("decided_at", Moment, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("actor", Text, nullable=False, comment="'model' or 'user:NAME'"),
+    Column("model_version", Text, nullable=False),
+    Column("policies_version", Text, nullable=False),
+    Column("assessment", Json, nullable=False, comment="assessment_body: findings, doubts, scores, evasion, sampling"),
+    Column("overrides", Id, ForeignKey("decisions.decision_id"), unique=True),
+    CheckConstraint("outcome IN ('approve', 'review', 'block')", name="outcome"),
+    Index("ix_decisions_listing", "listing_id", "decided_at"),
+    Index("ix_decisions_seller", "seller_id", "decided_at"),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_id", Id, primary_key=True),
+    Column("decision_id", Id, ForeignKey("decisions.decision_id"), nullable=False, unique=True),
+    Column("reason", String(24), nullable=False),
+    Column("policy", Text, comment="the gravest finding's policy; null where there is none"),
+    Column("priority", Float, nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("state", String(8), nullable=False, server_default="open"),
+    Column("lease_holder", Id, ForeignKey("users.user_id")),
+    Column("lease_until", Moment),
+    Column("claimed_at", Moment),
+    CheckConstraint(
+        "reason IN ('uncertain', 'control', 'golden', 'second_opinion', 'appeal', 'report', 'escalation')",
+        name="reason",
+    ),
+    CheckConstraint("state IN ('open', 'decided')", name="state"),
+    Index(
+        "ix_cases_queue",
+        text("priority DESC"),
+        "opened_at",
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+    Index("ix_cases_holder", "lease_holder", "lease_until"),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("review_id", Id, primary_key=True),
+    Column("case_id", Id, ForeignKey("cases.case_id"), nullable=False),
+    Column("user_id", Id, ForeignKey("users.user_id"), nullable=False),
+    Column("verdict", String(16), nullable=False, comment="'undone' takes back the review named in `undoes`"),
+    Column("policies", Json, nullable=False, comment="the policy codes that the listing violates"),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("claimed_at", Moment, nullable=False),
+    Column("decided_at", Moment, nullable=False),
+    Column("decision_id", Id, ForeignKey("decisions.decision_id"), comment="the ledger row that this review wrote"),
+    Column("undoes", Id, ForeignKey("reviews.review_id"), unique=True),
+    CheckConstraint("verdict IN ('violation', 'compliant', 'undone')", name="verdict"),
+    Index("ix_reviews_case", "case_id", "decided_at"),
+    Index("ix_reviews_user", "user_id", "decided_at"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", Id, primary_key=True),
+    Column("kind", String(48), nullable=False),
+    Column("body", Json, nullable=False),
+    Column("happened_at", Moment, nullable=False),
+    Column("delivered_at", Moment, comment="null while the event waits in the outbox"),
+    Index(
+        "ix_events_outbox",
+        "event_id",
+        sqlite_where=text("delivered_at IS NULL"),
+        postgresql_where=text("delivered_at IS NULL"),
+    ),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("api_key_id", Id, ForeignKey("api_keys.key_id"), primary_key=True),
+    Column("idempotency_key", String(255), primary_key=True),
+    Column("request_digest", String(64), nullable=False),
+    Column("answer", LargeBinary, nullable=False, comment="the JSON that was answered"),
+    Column("stored_at", Moment, nullable=False),
+    Index("ix_idempotency_keys_age", "stored_at"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False, unique=True, comment="SHA-256; the key itself is never stored"),
+    Column("scope", String(16), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    CheckConstraint("scope IN ('score', 'read')", name="scope"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("password_hash", Text, nullable=False, comment="argon2id, in its encoded form"),
+    Column("created_at", Moment, nullable=False),
+    Column("disabled", Boolean, nullable=False, server_default=text("false")),
+    Column("failed_logins", Integer, nullable=False, server_default="0"),
+    Column("locked_until", Moment),
+    UniqueConstraint("name"),
+    CheckConstraint("role IN ('moderator', 'senior', 'manager', 'engineer', 'auditor', 'admin')", name="role"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True, comment="SHA-256 of the cookie's token"),
+    Column("user_id", Id, ForeignKey("users.user_id"), nullable=False),
+    Column("csrf_token", String(64), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
