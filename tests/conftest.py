@@ -1,0 +1,149 @@
+"""Fixtures that every area shares: small real bundles. What only one area needs lives in that area's own conftest."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairstall.model.bundle import CARD_FILE, MODEL_FILE, TOKENIZER_FILE, Bundle, BundleFacts, seal_bundle
+from fairstall.model.calibration import PlattCalibration
+from fairstall.model.certificates import Certificate, PolicyThresholds, Threshold
+
+TINY_LABELS = ("prohibited/drugs", "prohibited/weapons", "prohibited/wildlife", "misleading/health_claim")
+
+# What each word adds to the logit of each label; every other word adds nothing.
+TINY_WORDS: Mapping[str, Mapping[str, float]] = {
+    "cocaine": {"prohibited/drugs": 9.0},
+    "heroin": {"prohibited/drugs": 9.0},
+    "mdma": {"prohibited/drugs": 8.0},
+    "cannabis": {"prohibited/drugs": 5.0},
+    "pistol": {"prohibited/weapons": 8.0},
+    "ammunition": {"prohibited/weapons": 7.0},
+    "ivory": {"prohibited/wildlife": 8.0},
+    "taxidermy": {"prohibited/wildlife": 7.0},
+    "miracle": {"misleading/health_claim": 4.0},
+    "cures": {"misleading/health_claim": 4.5},
+    "toy": {"prohibited/weapons": -5.0, "prohibited/wildlife": -2.0},
+    "book": {"prohibited/drugs": -4.0, "prohibited/weapons": -4.0, "prohibited/wildlife": -4.0},
+}
+_SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_BIAS = -5.0
+
+
+@pytest.fixture(scope="session")
+def make_tiny_bundle() -> Callable[..., Bundle]:
+    """A factory of sealed bundles of a few kilobytes: `make_tiny_bundle(folder, words=..., **changed_facts)`.
+
+    `words` replaces TINY_WORDS; any field of BundleFacts can be changed by name. A listing without a known word gets
+    the logit -5 for each label (probability 0.007), one with "heroin" gets 4 for drugs (0.98). Drugs has a certified
+    block threshold at 0.9; the other labels have only a release threshold, at 0.1.
+    """
+    return _make
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(make_tiny_bundle: Callable[..., Bundle], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """One sealed bundle for the whole session: read it, never write into it."""
+    return make_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
+
+
+def _make(folder: Path, *, words: Mapping[str, Mapping[str, float]] = TINY_WORDS, **changes: Any) -> Bundle:
+    labels = tuple(changes.get("labels", TINY_LABELS))
+    facts: dict[str, Any] = {
+        "name": "tiny",
+        "created_at": "2026-11-22T12:00:00+00:00",
+        "code_revision": "0000000",
+        "labels": labels,
+        "languages": ("en",),
+        "calibration": {label: PlattCalibration() for label in labels},
+        "thresholds": {label: _thresholds(certified=label == "prohibited/drugs") for label in labels},
+        "max_tokens": 64,
+        "overlap_tokens": 16,
+        "max_windows": 8,
+        "parity": {"largest_difference": 0.0, "ok": True},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = [*_SPECIAL_TOKENS, *sorted(words)]
+    (folder / TOKENIZER_FILE).write_text(json.dumps(_tokenizer(vocabulary)), encoding="utf-8")
+    (folder / MODEL_FILE).write_bytes(_graph(vocabulary, words, labels))
+    (folder / CARD_FILE).write_text("# tiny\n\nA bag of a dozen words, for tests.\n", encoding="utf-8")
+    return seal_bundle(folder, BundleFacts(**{**facts, **changes}))
+
+
+def _thresholds(*, certified: bool) -> PolicyThresholds:
+    missed = Certificate(target=0.05, bound=0.02 if certified else 0.2, rows=150, errors=0, holds=certified)
+    precise = Certificate(target=0.99, bound=0.992, rows=400, errors=0, holds=True)
+    return PolicyThresholds(release=Threshold(0.1, missed), block=Threshold(0.9, precise) if certified else None)
+
+
+def _tokenizer(vocabulary: list[str]) -> dict[str, Any]:
+    special = [
+        {"id": i, "content": token, "special": True, "normalized": False}
+        | dict.fromkeys(("single_word", "lstrip", "rstrip"), False)
+        for i, token in enumerate(_SPECIAL_TOKENS)
+    ]
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": special,
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "handle_chinese_chars": True,
+            "strip_accents": None,
+            "lowercase": True,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": None,
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": "[UNK]",
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": {token: i for i, token in enumerate(vocabulary)},
+        },
+    }
+
+
+def _graph(vocabulary: list[str], words: Mapping[str, Mapping[str, float]], labels: tuple[str, ...]) -> bytes:
+    """Gather -> masked sum -> MatMul -> Add: input_ids, attention_mask (batch, tokens) -> logits (batch, labels)."""
+    import numpy as np
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    embedding = np.zeros((len(vocabulary), len(labels)), dtype=np.float32)
+    for word, weights in words.items():
+        for label, weight in weights.items():
+            if label in labels:
+                embedding[vocabulary.index(word), labels.index(label)] = weight
+    constants = {
+        "embedding": embedding,
+        "head": np.eye(len(labels), dtype=np.float32),
+        "bias": np.full(len(labels), _BIAS, dtype=np.float32),
+        "last_axis": np.array([2], dtype=np.int64),
+        "token_axis": np.array([1], dtype=np.int64),
+    }
+    nodes = [
+        helper.make_node("Gather", ["embedding", "input_ids"], ["embedded"]),
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["mask", "last_axis"], ["wide_mask"]),
+        helper.make_node("Mul", ["embedded", "wide_mask"], ["masked"]),
+        helper.make_node("ReduceSum", ["masked", "token_axis"], ["pooled"], keepdims=0),
+        helper.make_node("MatMul", ["pooled", "head"], ["raw"]),
+        helper.make_node("Add", ["raw", "bias"], ["logits"]),
+    ]
+    tokens = ["batch", "tokens"]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, tokens) for name in ("input_ids", "attention_mask")],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(labels)])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    checker.check_model(model)
+    serialised: bytes = model.SerializeToString()
+    return serialised
