@@ -1,0 +1,82 @@
+"""Every setting of Fairstall, defined once: its flag, its environment variable, its default and what it is for.
+
+Commands take the annotated types below as parameters; `docs/settings.md` is checked against them by a test.
+"""
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+DEFAULT_HOME = Path(".fairstall")
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+DEFAULT_CONTROL_RATE = 0.01
+
+HomeSetting: TypeAlias = Annotated[
+    Path, typer.Option("--home", envvar="FAIRSTALL_HOME", help="The one folder that Fairstall writes to.")
+]
+HostSetting: TypeAlias = Annotated[
+    str, typer.Option("--host", envvar="FAIRSTALL_HOST", help="The address to listen on; 0.0.0.0 for all.")
+]
+PortSetting: TypeAlias = Annotated[
+    int, typer.Option("--port", envvar="FAIRSTALL_PORT", min=0, max=65535, help="The port to listen on.")
+]
+DatabaseSetting: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="FAIRSTALL_DATABASE",
+        help="A SQLAlchemy URL, sqlite:/// or postgresql://. By default a SQLite file in the home folder.",
+    ),
+]
+BundleSetting: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--bundle",
+        envvar="FAIRSTALL_BUNDLE",
+        help="A bundle's folder. By default the champion in the home folder, or else the starter bundle.",
+    ),
+]
+PoliciesSetting: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--policies", envvar="FAIRSTALL_POLICIES", help="A policy file. By default the starter policies."),
+]
+CorporaSetting: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--corpora",
+        envvar="FAIRSTALL_CORPORA",
+        help="The folder with NAME.jsonl.gz of each public corpus. Without it training uses what Fairstall ships.",
+    ),
+]
+TrackingSetting: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        envvar="MLFLOW_TRACKING_URI",
+        help="Where MLflow keeps runs and models. By default a SQLite file in the home folder.",
+    ),
+]
+ControlRateSetting: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--control-rate",
+        envvar="FAIRSTALL_CONTROL_RATE",
+        min=0.0,
+        max=1.0,
+        help="The share of listings drawn for blind review, whatever the model says of them.",
+    ),
+]
+
+
+def database_url(home: Path, database: str | None) -> str:
+    return database or f"sqlite:///{home.absolute() / 'fairstall.sqlite'}"
+
+
+def tracking_uri(home: Path, uri: str | None) -> str:
+    return uri or f"sqlite:///{home.absolute() / 'mlflow.sqlite'}"
+
+
+def models_folder(home: Path) -> Path:
+    return home / "models"
