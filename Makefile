@@ -20,6 +20,7 @@ nightly: $(VENV)/.develops chromium
 check: $(VENV)/.develops .typing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/mypy $(addprefix .typing/fairstall/,$(PACKAGES))
 
 format: $(VENV)/.develops

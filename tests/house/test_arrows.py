@@ -1,4 +1,4 @@
-"""The folders may import one another only along the drawn arrows, and the serving side never loads the training stack."""
+"""Folders import one another only along the drawn arrows, and the serving side never loads the training stack."""
 
 import ast
 import subprocess

@@ -9,7 +9,9 @@ NOT_PACKAGES = {"tests", "docs", "build", "dist"}
 
 
 def packages_on_disk() -> set[str]:
-    folders = {path.parent for path in ROOT.glob("[!.]*/**/*.py") if path.relative_to(ROOT).parts[0] not in NOT_PACKAGES}
+    folders = {
+        path.parent for path in ROOT.glob("[!.]*/**/*.py") if path.relative_to(ROOT).parts[0] not in NOT_PACKAGES
+    }
     return {".".join(("fairstall", *folder.relative_to(ROOT).parts)) for folder in folders}
 
 

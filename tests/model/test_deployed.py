@@ -1,0 +1,54 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fairstall.model.bundle import Bundle
+from fairstall.model.deployed import POINTER_FILE, Deployments
+from fairstall.model.errors import BundleError, Conflict, SetupError
+
+NOON = "2026-11-22T12:00:00.000000Z"
+
+
+@pytest.fixture
+def two_bundles(make_tiny_bundle: Callable[..., Bundle], tmp_path: Path) -> tuple[Bundle, Bundle]:
+    return make_tiny_bundle(tmp_path / "a", name="first"), make_tiny_bundle(tmp_path / "b", name="second")
+
+
+def test_nothing_is_deployed_in_a_new_folder(tmp_path: Path) -> None:
+    assert Deployments(tmp_path).current() is None
+
+
+def test_a_deployed_bundle_is_kept_even_when_its_source_goes(
+    tmp_path: Path, two_bundles: tuple[Bundle, Bundle]
+) -> None:
+    deployments = Deployments(tmp_path / "models")
+    deployment = deployments.deploy(two_bundles[0], reason="first", deployed_at=NOON)
+    (two_bundles[0].folder / "model.onnx").unlink()
+    assert deployments.current() == deployment
+    assert deployments.bundle(deployment).version == two_bundles[0].version
+
+
+def test_rolling_back_twice_goes_back_two_deployments(tmp_path: Path, two_bundles: tuple[Bundle, Bundle]) -> None:
+    deployments = Deployments(tmp_path / "models")
+    first, second = (deployments.deploy(b, reason="promoted", deployed_at=NOON) for b in two_bundles)
+    assert second.previous == first.version
+    assert deployments.roll_back(reason="too strict", deployed_at=NOON).version == first.version
+    with pytest.raises(Conflict, match="no earlier deployment"):
+        deployments.roll_back(reason="again", deployed_at=NOON)
+    assert [d.version for d in deployments.history()] == [first.version, second.version, first.version]
+
+
+def test_an_altered_bundle_is_not_deployed(tmp_path: Path, two_bundles: tuple[Bundle, Bundle]) -> None:
+    deployments = Deployments(tmp_path / "models")
+    (two_bundles[0].folder / "card.md").write_text("altered")
+    with pytest.raises(BundleError, match=r"card\.md was altered"):
+        deployments.deploy(two_bundles[0], reason="promoted", deployed_at=NOON)
+    assert deployments.current() is None
+
+
+def test_a_broken_pointer_is_the_operators_to_mend(tmp_path: Path) -> None:
+    (tmp_path / POINTER_FILE).write_text(json.dumps({"version": "x"}))
+    with pytest.raises(SetupError, match=POINTER_FILE):
+        Deployments(tmp_path).current()
