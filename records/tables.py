@@ -148,6 +148,13 @@ api_keys = Table(
     Column("created_at", Moment, nullable=False),
     Column("revoked_at", Moment),
     CheckConstraint("scope IN ('score', 'read')", name="scope"),
+    Index(
+        "ix_api_keys_name",
+        "name",
+        unique=True,
+        sqlite_where=text("revoked_at IS NULL"),
+        postgresql_where=text("revoked_at IS NULL"),
+    ),
 )
 
 users = Table(

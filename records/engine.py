@@ -1,0 +1,137 @@
+"""How the store is opened, brought up to date, read and written. What is in it is the business of `tables`.
+
+Two verbs cover every use: `with writing(engine) as connection` and `with reading(engine) as connection`, one
+transaction each, and StoreUnavailable when the database is locked, full or gone.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, exc, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from fairstall.model.errors import SetupError
+from fairstall.records.errors import store_errors
+
+BUSY_TIMEOUT_S = 5.0
+CONNECTIONS = 8
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_MIGRATION_LOCK = 0x0FA1257A11  # any number, as long as it stays the same
+_READS = "fairstall_reads"
+
+_to_json = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
+
+
+def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """An engine for `sqlite:///FILE` or `postgresql://...`; an SQLite file is made when there is none.
+
+    Raises SetupError for a URL of another kind and StoreUnavailable for a file that cannot be opened.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SetupError(f"the database URL cannot be read: {error}") from error
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed, busy_timeout_s)
+    if parsed.get_backend_name() in ("postgresql", "postgres"):
+        return _open_postgres(parsed.set(drivername="postgresql+psycopg"), busy_timeout_s)
+    raise SetupError(f"{parsed.drivername} is no database that Fairstall keeps records in: use sqlite or postgresql")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that may write: committed at the end, undone by any exception."""
+    with store_errors(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One transaction that only reads; on SQLite it neither waits for a writer nor holds one up."""
+    with store_errors(), engine.connect().execution_options(**{_READS: True}) as connection, connection.begin():
+        yield connection
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest version, in one transaction; processes that start together take turns."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _open_postgres(url: URL, busy_timeout_s: float) -> Engine:
+    return create_engine(
+        url,
+        pool_size=CONNECTIONS,
+        pool_pre_ping=True,
+        json_serializer=_to_json,
+        connect_args={
+            "connect_timeout": max(2, round(busy_timeout_s)),
+            "tcp_user_timeout": round(2_000 * busy_timeout_s),
+            "options": f"-c lock_timeout={round(1_000 * busy_timeout_s)}",
+        },
+    )
+
+
+def _open_sqlite(url: URL, busy_timeout_s: float) -> Engine:
+    if url.database in (None, "", ":memory:"):
+        raise SetupError("records need a file that outlives the process: sqlite:////absolute/path.sqlite")
+    path = Path(str(url.database)).absolute()
+    with store_errors():
+        _make_file(path)
+    engine = create_engine(
+        url.set(database=str(path)),
+        creator=partial(_connect, path, busy_timeout_s),
+        pool_size=CONNECTIONS,
+        json_serializer=_to_json,
+    )
+    event.listen(engine, "checkout", lambda _connection, record, _proxy: _same_file(path, record.info))
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "commit", lambda connection: _same_file(path, connection.info))
+    return engine
+
+
+def _make_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+    except (OSError, sqlite3.Error) as error:
+        raise exc.OperationalError(f"open {path}", None, error) from error
+
+
+def _connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+    # mode=rw: a file that was taken away is an error, not a reason to begin an empty one.
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode=rw", uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
+    )
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {setting}")
+    return connection
+
+
+def _begin(connection: Connection) -> None:
+    reads = connection.get_execution_options().get(_READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _same_file(path: Path, info: dict[str, Any]) -> None:
+    """Refuse to work on a file that is no longer the one at `path`: what is committed there would be lost."""
+    try:
+        now = path.stat()
+    except OSError as error:
+        raise exc.DisconnectionError(f"{path} is gone") from error
+    if info.setdefault("file", (now.st_dev, now.st_ino)) != (now.st_dev, now.st_ino):
+        raise exc.DisconnectionError(f"{path} was replaced")

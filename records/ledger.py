@@ -1,0 +1,247 @@
+"""The ledger: decisions are appended and overridden, never changed. What decides is `model`; who waits is `serving`."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, exists, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from fairstall.model.decide import Outcome
+from fairstall.model.decision import Decision
+from fairstall.model.errors import Conflict, NotFound
+from fairstall.model.identifiers import time_ordered_id
+from fairstall.model.listing import Listing, Price
+from fairstall.model.wire import assessment_body, assessment_from_body, iso_utc, listing_body
+from fairstall.records.engine import reading, writing
+from fairstall.records.idempotency import KeyedAnswer, find_answer, insert_new, keep_answers
+from fairstall.records.outbox import Event, decision_event, write_events
+from fairstall.records.tables import cases, decisions, listings
+
+
+class CaseReason(StrEnum):
+    """Why a listing is in the review queue."""
+
+    UNCERTAIN = "uncertain"
+    CONTROL = "control"
+    GOLDEN = "golden"
+    SECOND_OPINION = "second_opinion"
+    APPEAL = "appeal"
+    REPORT = "report"
+    ESCALATION = "escalation"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCase:
+    """A case to be opened with a decision. `policy` is the gravest finding's; higher `priority` is reviewed sooner."""
+
+    case_id: str
+    reason: CaseReason
+    policy: str | None
+    priority: float
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """A decision with all that is stored with it or not at all."""
+
+    listing: Listing
+    decision: Decision
+    case: NewCase | None = None
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What one request decided, and the answer to keep under its idempotency key."""
+
+    entries: tuple[LedgerEntry, ...]
+    answer: KeyedAnswer | None = None
+
+
+class Ledger:
+    """The decisions of one store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def append(self, entries: Sequence[LedgerEntry]) -> None:
+        """Store all of `entries` in one transaction, or raise StoreUnavailable and store none."""
+        self.submit([Submission(tuple(entries))])
+
+    def submit(self, submissions: Sequence[Submission]) -> list[bool]:
+        """Store whole submissions in one transaction, or raise StoreUnavailable and store none.
+
+        False stands for a submission whose idempotency key another one took first: nothing of it was stored.
+        """
+        with writing(self._engine) as connection:
+            kept = keep_answers(connection, [one.answer for one in submissions if one.answer])
+            accepted = [_take(kept, one) for one in submissions]
+            _write_entries(
+                connection,
+                [entry for one, taken in zip(submissions, accepted, strict=True) if taken for entry in one.entries],
+            )
+        return accepted
+
+    def find(self, decision_id: str) -> Decision:
+        """One decision. Raises NotFound."""
+        found = self._one(_DECISION.where(decisions.c.decision_id == decision_id))
+        if found is None:
+            raise NotFound(f"there is no decision {decision_id}")
+        return found
+
+    def latest(self, listing_id: str) -> Decision:
+        """The newest decision on a listing that nothing overrides. Raises NotFound."""
+        newer = decisions.alias("newer")
+        standing = ~exists().where(newer.c.overrides == decisions.c.decision_id)
+        newest = (decisions.c.decided_at.desc(), decisions.c.decision_id.desc())
+        found = self._one(_DECISION.where(decisions.c.listing_id == listing_id, standing).order_by(*newest).limit(1))
+        if found is None:
+            raise NotFound(f"there is no decision on the listing {listing_id}")
+        return found
+
+    def listing_of(self, decision_id: str) -> Listing:
+        """The listing as it was when it was decided. Raises NotFound."""
+        join = listings.join(decisions, decisions.c.listing_digest == listings.c.digest)
+        query = select(listings.c.body).select_from(join).where(decisions.c.decision_id == decision_id)
+        with reading(self._engine) as connection:
+            body = connection.execute(query).scalar_one_or_none()
+        if body is None:
+            raise NotFound(f"there is no decision {decision_id}")
+        return listing_from_body(body)
+
+    def answer(self, *, api_key_id: str, key: str, now: datetime) -> KeyedAnswer | None:
+        """What was answered under an idempotency key in the last day, or None."""
+        with reading(self._engine) as connection:
+            return find_answer(connection, api_key_id=api_key_id, key=key, now=now)
+
+    @staticmethod
+    def override(connection: Connection, decision_id: str, outcome: Outcome, actor: str, now: datetime) -> Decision:
+        """A new row that puts `outcome` in the place of the decision named, inside the caller's transaction.
+
+        Findings and scores stay as they were found. Raises NotFound, or Conflict when it was overridden before.
+        """
+        row = connection.execute(_DECISION.where(decisions.c.decision_id == decision_id)).one_or_none()
+        if row is None:
+            raise NotFound(f"there is no decision {decision_id}")
+        old = _decision(row)
+        new = replace(
+            old,
+            decision_id=time_ordered_id(now),
+            decided_at=now,
+            assessment=replace(old.assessment, outcome=outcome),
+            actor=actor,
+            case_id=None,
+            overrides=decision_id,
+        )
+        try:
+            connection.execute(insert(decisions), [_decision_row(new, row.listing_digest)])
+        except IntegrityError as error:
+            raise Conflict(f"the decision {decision_id} was overridden before") from error
+        write_events(connection, [decision_event(new)])
+        return new
+
+    def _one(self, query: Select[Any]) -> Decision | None:
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _decision(row)
+
+
+def listing_digest(listing: Listing) -> str:
+    """SHA-256 of the listing's canonical JSON: two uploads with the same digest are the same to the last character."""
+    canonical = json.dumps(listing_body(listing), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def listing_from_body(body: Mapping[str, Any]) -> Listing:
+    """A stored listing; it is not checked again, since limits may have changed since it was taken."""
+    price = body.get("price")
+    return Listing(**{**body, "price": Price(Decimal(price["amount"]), price["currency"]) if price else None})
+
+
+_DECISION = select(decisions, cases.c.case_id).outerjoin_from(
+    decisions, cases, cases.c.decision_id == decisions.c.decision_id
+)
+
+
+def _decision(row: Row[Any]) -> Decision:
+    # A caller is told of the case of a listing under review only: the control sample stays unseen.
+    return Decision(
+        decision_id=row.decision_id,
+        listing_id=row.listing_id,
+        seller_id=row.seller_id,
+        decided_at=datetime.fromisoformat(row.decided_at),
+        assessment=assessment_from_body(row.assessment),
+        actor=row.actor,
+        case_id=row.case_id if row.outcome == Outcome.REVIEW else None,
+        overrides=row.overrides,
+    )
+
+
+def _take(kept: set[tuple[str, str]], submission: Submission) -> bool:
+    """Whether the submission may be stored; a key serves one submission."""
+    if submission.answer is None:
+        return True
+    taken = submission.answer.identity in kept
+    kept.discard(submission.answer.identity)
+    return taken
+
+
+def _write_entries(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
+    if not entries:
+        return
+    digests = [listing_digest(entry.listing) for entry in entries]
+    # In one order everywhere, so that two writers never wait for each other's rows.
+    connection.execute(insert_new(connection, listings), sorted(_listing_rows(digests, entries), key=_digest_of))
+    pairs = zip(entries, digests, strict=True)
+    connection.execute(insert(decisions), [_decision_row(entry.decision, digest) for entry, digest in pairs])
+    if rows := [_case_row(entry.case, entry.decision) for entry in entries if entry.case]:
+        connection.execute(insert(cases), rows)
+    write_events(connection, [event for entry in entries for event in entry.events])
+
+
+def _listing_rows(digests: Sequence[str], entries: Sequence[LedgerEntry]) -> Iterable[dict[str, Any]]:
+    for digest, entry in zip(digests, entries, strict=True):
+        yield {
+            "digest": digest,
+            "listing_id": entry.listing.listing_id,
+            "seller_id": entry.listing.seller_id,
+            "body": listing_body(entry.listing),
+            "received_at": iso_utc(entry.decision.decided_at),
+        }
+
+
+def _digest_of(row: Mapping[str, Any]) -> str:
+    return str(row["digest"])
+
+
+def _decision_row(decision: Decision, digest: str) -> dict[str, Any]:
+    return {
+        "decision_id": decision.decision_id,
+        "listing_id": decision.listing_id,
+        "seller_id": decision.seller_id,
+        "listing_digest": digest,
+        "decided_at": iso_utc(decision.decided_at),
+        "outcome": str(decision.outcome),
+        "actor": decision.actor,
+        "model_version": decision.assessment.versions.model,
+        "policies_version": decision.assessment.versions.policies,
+        "assessment": assessment_body(decision.assessment),
+        "overrides": decision.overrides,
+    }
+
+
+def _case_row(case: NewCase, decision: Decision) -> dict[str, Any]:
+    return {
+        "case_id": case.case_id,
+        "decision_id": decision.decision_id,
+        "reason": str(case.reason),
+        "policy": case.policy,
+        "priority": case.priority,
+        "opened_at": iso_utc(decision.decided_at),
+    }

@@ -1,0 +1,49 @@
+"""Events that the outside world will be told about, written with what they tell. Sending them is not done here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from fairstall.model.decision import Decision
+from fairstall.model.identifiers import time_ordered_id
+from fairstall.model.wire import iso_utc
+from fairstall.records.tables import events
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, in the outbox until it was delivered. `kind` is dotted, as in `decision.made`."""
+
+    event_id: str
+    kind: str
+    body: Mapping[str, Any]
+    happened_at: datetime
+
+
+def decision_event(decision: Decision) -> Event:
+    """`decision.made`, or `decision.overridden` for a row that names an older one. It carries no text and no seller."""
+    body = {
+        "decision_id": decision.decision_id,
+        "listing_id": decision.listing_id,
+        "outcome": str(decision.outcome),
+        "policies": [finding.policy for finding in decision.assessment.findings],
+        "automated": decision.automated,
+        "overrides": decision.overrides,
+        "decided_at": iso_utc(decision.decided_at),
+    }
+    kind = "decision.overridden" if decision.overrides else "decision.made"
+    return Event(time_ordered_id(decision.decided_at), kind, body, decision.decided_at)
+
+
+def write_events(connection: Connection, happened: Sequence[Event]) -> None:
+    """Put events into the outbox, inside the transaction of what they tell."""
+    if not happened:
+        return
+    rows = [
+        {"event_id": one.event_id, "kind": one.kind, "body": dict(one.body), "happened_at": iso_utc(one.happened_at)}
+        for one in happened
+    ]
+    connection.execute(insert(events), rows)
