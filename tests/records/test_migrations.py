@@ -1,0 +1,110 @@
+"""The migrated schema is the one in `tables`, and processes that start together do not trip over each other."""
+
+import subprocess
+import sys
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, inspect, text
+
+from fairstall.records import engine as engine_module
+from fairstall.records.engine import migrate, open_engine, reading, writing
+from fairstall.records.tables import metadata
+
+MIGRATE = """
+import sys
+from fairstall.records.engine import migrate, open_engine
+sys.stdin.readline()
+migrate(open_engine(sys.argv[1]))
+"""
+
+
+def schema(connection: Connection) -> dict[str, object]:
+    """Everything that the database says of its tables, in an order of its own."""
+    inspector = inspect(connection)
+    return {
+        table: {
+            "columns": {c["name"]: {**c, "type": str(c["type"])} for c in inspector.get_columns(table)},
+            "primary key": inspector.get_pk_constraint(table),
+            "foreign keys": sorted(inspector.get_foreign_keys(table), key=str),
+            "unique": sorted(inspector.get_unique_constraints(table), key=str),
+            "checks": sorted(inspector.get_check_constraints(table), key=str),
+            "indexes": index_statements(connection, table),
+        }
+        for table in inspector.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def index_statements(connection: Connection, table: str) -> list[str]:
+    if connection.dialect.name == "sqlite":
+        query = "SELECT sql FROM sqlite_master WHERE tbl_name = :table AND type = 'index' AND sql IS NOT NULL"
+    else:
+        query = "SELECT indexdef FROM pg_indexes WHERE tablename = :table"
+    return sorted(connection.execute(text(query), {"table": table}).scalars())
+
+
+def test_migrations_lead_to_the_tables_that_the_code_knows(engine):
+    with reading(engine) as connection:
+        migrated = schema(connection)
+    with writing(engine) as connection:
+        metadata.drop_all(connection)
+        metadata.create_all(connection)
+        assert schema(connection) == migrated
+    assert migrated
+
+
+def test_migrating_again_changes_nothing(engine):
+    with reading(engine) as connection:
+        before = schema(connection)
+    migrate(engine)
+    with reading(engine) as connection:
+        assert schema(connection) == before
+
+
+def test_processes_that_migrate_at_once_take_turns(store_url):
+    processes = [
+        subprocess.Popen([sys.executable, "-c", MIGRATE, store_url], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    results = [process.communicate(b"go\n", timeout=60)[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], results
+    engine = open_engine(store_url)
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() == 1
+    engine.dispose()
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(store_url, tmp_path, monkeypatch):
+    broken = tmp_path / "migrations"
+    (broken / "versions").mkdir(parents=True)
+    shipped = engine_module._MIGRATIONS
+    (broken / "env.py").write_text((shipped / "env.py").read_text())
+    (broken / "versions" / "0001.py").write_text(
+        "from alembic import op\nrevision, down_revision = '0001', None\n"
+        "def upgrade():\n    op.execute('CREATE TABLE half (done INTEGER)')\n    raise RuntimeError('broken')\n"
+    )
+    monkeypatch.setattr(engine_module, "_MIGRATIONS", broken)
+    engine = open_engine(store_url)
+    with pytest.raises(RuntimeError, match="broken"):
+        migrate(engine)
+    with reading(engine) as connection:
+        assert inspect(connection).get_table_names() == []
+    engine.dispose()
+
+
+def test_migrations_form_one_line_and_only_go_forward():
+    scripts = ScriptDirectory(str(engine_module._MIGRATIONS))
+    revisions = list(scripts.walk_revisions())
+    assert len(scripts.get_heads()) == 1
+    assert [revision.revision for revision in reversed(revisions)] == [
+        f"{number:04d}" for number in range(1, len(revisions) + 1)
+    ]
+    assert not any(hasattr(revision.module, "downgrade") for revision in revisions)
+
+
+def test_tables_are_readable_by_plain_sqlalchemy_too(engine):
+    plain = create_engine(engine.url)
+    with plain.connect() as connection:
+        assert set(metadata.tables) < set(inspect(connection).get_table_names())
+    plain.dispose()
