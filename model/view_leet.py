@@ -1,0 +1,114 @@
+"""The pass over words with digits and signs for letters, such as `c0ca1ne`. Model numbers and sizes stay."""
+
+import re
+from dataclasses import dataclass
+
+from fairstall.model.view_draft import Draft
+from fairstall.model.view_offsets import Edit
+
+ENOUGH_TO_TRUST = 2  # different words that are certainly leetspeak; then doubtful ones of the same text count too
+
+_LETTER_FOR = str.maketrans("0134578@$!", "oieastbasi")
+_VOWEL_PAIR = re.compile(r"[0134@]{2}\Z")
+_PAIRS = ("00", "11", "33", "55", "$$")
+_CANDIDATE = re.compile(r"(?<![\w@$!])(?=[A-Za-z]*+[0134578@$!]++[A-Za-z])[\w@$!]++")
+_SHAPE = re.compile(r"[0134578@$!]*[A-Za-z]+(?:[0134578@$!]+[A-Za-z]+)*[0134578@$!]*\Z")
+_SIGNS = re.compile(r"[^A-Za-z]+")
+_SIGN_FOR_VOWEL = re.compile(r"[0134@!]")
+_INNER_SIGN = re.compile(r"[A-Za-z][^A-Za-z]+[A-Za-z]|[^A-Za-z][A-Za-z]+[^A-Za-z]")
+_MEASURE = re.compile(r"\d+x\d+|\d+in\d+|(?:buy|pay|get|take)\d", re.IGNORECASE)
+_UNIT = re.compile(r"\d(?:[mck]m|[mk]g|ml|[gt]b|ft|inch|oz|pcs?|pack|lbs?|m?ah|hz|0s|rd|th|st)\Z", re.IGNORECASE)
+_FOR_OR_GET = re.compile(r"[A-Za-z]{3,}[14][A-Za-z]{3,}\Z")  # glitter4girls, buy1get
+_MAIL = re.compile(
+    r"@(?:[\w-]+[.-]\w|gmail|googlemail|hotmail|outlook|yahoo|icloud|proton|tutanota|mail|aol)", re.IGNORECASE
+)
+_UNLIKELY = re.compile(
+    r"[^aeiouy]{4}|[aeiou]{3}|aa|ii|uu|yy|([a-z])\1\1|[^aeiouy]{2}\Z(?<!"
+    r"ch|ck|ct|ds|dd|ff|ft|gh|gs|gg|ks|ld|lf|lk|ll|lm|lp|ls|lt|mp|ms|nd|ng|nk|nn|ns|nt|ps|pt|rb|rc|rd|rf|rg|rk|rl|rm|rn|rp"
+    r"|rs|rt|rv|sh|sk|sp|ss|st|th|ts|tt|wk|wl|wn|ws|xt|zz|bs)"
+)
+_ONSET = re.compile(
+    r"(?:[^aeiouy]?|[bcfgkps]l|[bcdfgkptw]r|[cgpstw]h|kn|ph|ps|qu|s[cklmnpqtw]|shr|sch|sc[hr]|sp[hlr]|str|spl|thr|tw|wr|ts)[aeiouy]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    start: int
+    text: str
+    certain: bool
+
+
+def read_leetspeak(draft: Draft) -> None:
+    """Digits and signs inside words as the letters they stand for; counted by word."""
+    text = draft.text
+    found = [
+        _Candidate(match.start(), match[0], _is_certain(match[0], text[match.end() : match.end() + 2]))
+        for match in _CANDIDATE.finditer(text)
+        if match[0].isascii()
+    ]
+    trusted = len({one.text.lower() for one in found if one.certain}) >= ENOUGH_TO_TRUST
+    edits = [_fold(one) for one in found if one.certain or (trusted and _is_likely(one.text))]
+    draft.tricks["leet"] += len(edits)
+    draft.swap_slices(edits)
+
+
+def _fold(word: _Candidate) -> Edit:
+    body = word.text.rstrip("@$!")
+    letters = body.replace("11", "ll").translate(_LETTER_FOR)
+    if body.isupper():
+        letters = letters.upper()
+    return word.start, word.start + len(body), letters
+
+
+def _is_certain(token: str, following: str) -> bool:
+    word = token.rstrip("@$!")
+    if len(word) < 4 or not _SHAPE.match(word) or not _is_one_case(word) or _MEASURE.search(word) or _UNIT.search(word):
+        return False
+    if "@" in word and _MAIL.search(token + following):
+        return False
+    return _signs_spell(word) and _is_pronounceable(word)
+
+
+def _is_one_case(word: str) -> bool:
+    return word.islower() or word.isupper() or (word[0].isupper() and word[1:].islower())
+
+
+def _signs_spell(word: str) -> bool:
+    """Whether the digits and signs stand where single letters do, more than once or well inside of the word."""
+    signs = list(_SIGNS.finditer(word))
+    letters = len(word) - sum(len(sign[0]) for sign in signs)
+    inner = [sign for sign in signs if sign.start() > 0 and sign.end() < len(word)]
+    if not any(_SIGN_FOR_VOWEL.search(sign[0]) or sign[0] == "$" for sign in inner):
+        return False
+    if any(len(sign[0]) > 1 and sign[0] not in _PAIRS for sign in signs):
+        return _is_mostly_signs(word, signs, inner=len(inner), letters=letters)
+    if len(inner) == 1 and (word.isupper() or len(inner[0][0]) == 1):
+        return _single_sign_spells(word, inner[0], letters)
+    return letters >= (4 if word.isupper() else 2) and letters >= len(word) - letters
+
+
+def _is_mostly_signs(word: str, signs: list[re.Match[str]], *, inner: int, letters: int) -> bool:
+    """Neighbouring signs that differ, as in `c0c41n3`, look like a number unless there is more of the kind."""
+    paired = all(len(sign[0]) == 1 or sign[0] in _PAIRS or _VOWEL_PAIR.match(sign[0]) for sign in signs)
+    return paired and word.islower() and inner > 1 and letters > 2 and letters * 2 >= len(word) - 1
+
+
+def _single_sign_spells(word: str, sign: re.Match[str], letters: int) -> bool:
+    left, right = sign.start(), len(word) - sign.end()
+    if letters < (5 if word.isupper() else 3) or _FOR_OR_GET.match(word):
+        return False
+    if sign[0] == "!" and (left > 2 or not word.islower()):
+        return False
+    return sign[0] == "$" or right > 1 or left == 3
+
+
+def _is_pronounceable(word: str) -> bool:
+    spelled = word.replace("11", "ll").translate(_LETTER_FOR).lower()
+    return _ONSET.match(spelled) is not None and not _UNLIKELY.search(spelled)
+
+
+def _is_likely(token: str) -> bool:
+    """The looser test for a text with leetspeak elsewhere; quantities (`5g`) and models (`a4`) still stay."""
+    word = token.rstrip("@$!")
+    return _SHAPE.match(word) is not None and _INNER_SIGN.search(word) is not None and not _MEASURE.search(word)

@@ -1,0 +1,94 @@
+"""The pass over words that mix scripts to pass for Latin ones (Unicode TR39). Other scripts' own words stay."""
+
+from dataclasses import dataclass
+
+import regex
+
+from fairstall.model.view_draft import Draft
+from fairstall.model.view_offsets import Edit
+from fairstall.model.view_tables import Lookalikes, lookalikes
+
+SHORTEST_WHOLE_WORD = 3  # letters; a lone `α` or `с` is a letter of its own script
+
+_WORD = regex.compile(r"[\p{L}\p{M}\p{Nd}]+")
+_LATIN = regex.compile(r"\p{Latin}")
+_LETTER = regex.compile(r"\p{L}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    start: int
+    text: str
+    latin: int  # letters
+    foreign: int  # letters
+    plain: bool  # whether a foreign letter is nobody's lookalike
+
+    def disguised_whole(self, table: Lookalikes) -> bool:
+        if self.latin or self.foreign < SHORTEST_WHOLE_WORD:
+            return False
+        return all(one in table.strict or not one.isalpha() for one in self.text)
+
+
+def fold_lookalikes(draft: Draft) -> None:
+    """Greek, Cyrillic and other letters that pass for Latin ones, as those, in two places only.
+
+    In a word with Latin letters whose other letters are all lookalikes, where Latin prevails in the word or the text;
+    and in words made of nothing but lookalikes with Latin words on both sides (or on one, at either end of the text).
+    """
+    text = draft.text
+    table = lookalikes()
+    if table.near.keys().isdisjoint(text) or not _LATIN.search(text):
+        return
+    words = [_measured(match.start(), match[0], table) for match in _WORD.finditer(text)]
+    words = [word for word in words if word.latin or word.foreign]
+    latin_text = sum(word.latin for word in words) >= sum(word.foreign for word in words if word.plain)
+    edits = [
+        edit
+        for word, surrounded in zip(words, _surrounded(words, table), strict=True)
+        if surrounded or _mixed(word, latin_text=latin_text)
+        for edit in _folds(word, table)
+    ]
+    draft.tricks["confusable"] += len(edits)
+    draft.swap_slices(edits)
+
+
+def _measured(start: int, word: str, table: Lookalikes) -> _Word:
+    if word.isascii():
+        return _Word(start, word, 0 if word.isdecimal() else len(word), 0, plain=False)
+    letters = _LETTER.findall(word)
+    foreign = [one for one in letters if one in table.near or not _LATIN.match(one)]
+    plain = not all(one in table.near for one in foreign)
+    return _Word(start, word, len(letters) - len(foreign), len(foreign), plain)
+
+
+def _mixed(word: _Word, *, latin_text: bool) -> bool:
+    if not (word.latin and word.foreign) or word.plain or _is_symbol_suffix(word.text):
+        return False
+    return latin_text or word.latin > word.foreign
+
+
+def _is_symbol_suffix(word: str) -> bool:
+    """Science writes one Greek letter at the end of capitals: TNFα, PPARγ."""
+    return "α" <= word[-1] <= "ω" and word[:-1].isascii() and word[:-1].isupper()
+
+
+def _surrounded(words: list[_Word], table: Lookalikes) -> list[bool]:
+    """For each word whether it is part of a run of lookalike words between Latin ones."""
+    whole = [word.disguised_whole(table) for word in words]
+    found = [False] * len(words)
+    start = 0
+    while start < len(words):
+        end = start
+        while end < len(words) and whole[end]:
+            end += 1
+        if end > start:
+            sides = [words[at] for at in (start - 1, end) if 0 <= at < len(words)]
+            found[start:end] = [bool(sides) and all(side.latin > 0 for side in sides)] * (end - start)
+        start = end + 1
+    return found
+
+
+def _folds(word: _Word, table: Lookalikes) -> list[Edit]:
+    return [
+        (word.start + at, word.start + at + 1, table.near[one]) for at, one in enumerate(word.text) if one in table.near
+    ]
