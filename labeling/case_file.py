@@ -1,0 +1,128 @@
+"""Everything that is read about one case, for one page. It changes nothing and knows no HTML."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, exists, func, select
+
+from fairstall.model.decide import Doubt, Finding, Outcome
+from fairstall.model.decision import MODEL_ACTOR
+from fairstall.model.errors import NotFound
+from fairstall.model.listing import Listing
+from fairstall.model.wire import assessment_from_body
+from fairstall.records.engine import reading
+from fairstall.records.ledger import CaseReason, listing_from_body
+from fairstall.records.tables import cases, decisions, listings
+
+# Whoever reviews these must not know what the model, or anybody else, made of the listing.
+BLIND_REASONS = frozenset({CaseReason.CONTROL})
+
+SELLER_DECISIONS_COUNTED = 500
+SELLER_DECISIONS_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierDecision:
+    """A decision in force on another listing of the same seller."""
+
+    title: str
+    outcome: Outcome
+    by_person: bool
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SellerHistory:
+    """The seller's other listings: how many of the last 500 decisions had which outcome, and the newest few."""
+
+    counts: dict[Outcome, int]
+    newest: tuple[EarlierDecision, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """One case as a moderator may see it. A blind one carries no finding, doubt or sign of what the model thought."""
+
+    case_id: str
+    reason: CaseReason
+    opened_at: datetime
+    decided: bool
+    listing: Listing
+    findings: tuple[Finding, ...]
+    doubts: tuple[Doubt, ...]
+    history: SellerHistory
+
+    @property
+    def blind(self) -> bool:
+        return self.reason in BLIND_REASONS
+
+
+def read_case(engine: Engine, case_id: str) -> CaseFile:
+    """The file of a case. Raises NotFound."""
+    query = (
+        select(cases, listings.c.body, decisions.c.assessment)
+        .join(decisions, cases.c.decision_id == decisions.c.decision_id)
+        .join(listings, decisions.c.listing_digest == listings.c.digest)
+        .where(cases.c.case_id == case_id)
+    )
+    with reading(engine) as connection:
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NotFound("There is no such case.")
+        listing = listing_from_body(row.body)
+        history = _history(connection, listing)
+    return _case_file(row, listing, history)
+
+
+def _case_file(row: Row[Any], listing: Listing, history: SellerHistory) -> CaseFile:
+    assessment = assessment_from_body(row.assessment)
+    file = CaseFile(
+        case_id=row.case_id,
+        reason=CaseReason(row.reason),
+        opened_at=datetime.fromisoformat(row.opened_at),
+        decided=row.state == "decided",
+        listing=listing,
+        findings=assessment.findings,
+        doubts=assessment.doubts,
+        history=history,
+    )
+    return replace(file, findings=(), doubts=()) if file.blind else file
+
+
+def _history(connection: Connection, listing: Listing) -> SellerHistory:
+    """Decisions on this very listing are left out: they would tell what a blind case must not."""
+    newer = decisions.alias("newer")
+    recent = (
+        select(decisions.c.outcome, decisions.c.actor, decisions.c.decided_at, decisions.c.listing_digest)
+        .where(decisions.c.seller_id == listing.seller_id, decisions.c.listing_id != listing.listing_id)
+        .where(~exists().where(newer.c.overrides == decisions.c.decision_id))
+        .order_by(decisions.c.decided_at.desc())
+    )
+    counted = recent.limit(SELLER_DECISIONS_COUNTED).subquery()
+    counts = connection.execute(select(counted.c.outcome, func.count()).group_by(counted.c.outcome)).all()
+    newest = connection.execute(_with_body(recent.limit(SELLER_DECISIONS_SHOWN))).all()
+    return SellerHistory({Outcome(outcome): count for outcome, count in counts}, _earlier(newest))
+
+
+def _with_body(recent: Select[Any]) -> Select[Any]:
+    shown = recent.subquery()
+    joined = select(shown, listings.c.body).join(listings, shown.c.listing_digest == listings.c.digest)
+    return joined.order_by(shown.c.decided_at.desc())
+
+
+def _earlier(rows: Sequence[Row[Any]]) -> tuple[EarlierDecision, ...]:
+    return tuple(
+        EarlierDecision(
+            title=row.body["title"],
+            outcome=Outcome(row.outcome),
+            by_person=row.actor != MODEL_ACTOR,
+            decided_at=datetime.fromisoformat(row.decided_at),
+        )
+        for row in rows
+    )

@@ -1,0 +1,151 @@
+"""Numbers and lists for the pages around the review: what waits, what was decided, and by whom."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, Row, exists, func, select
+
+from fairstall.labeling.accounts import User
+from fairstall.labeling.case_file import BLIND_REASONS
+from fairstall.labeling.claims import IS_OPEN, not_taken_back
+from fairstall.labeling.queue import ReviewVerdict
+from fairstall.model.decide import Outcome
+from fairstall.model.decision import MODEL_ACTOR
+from fairstall.model.wire import iso_utc
+from fairstall.records.engine import reading
+from fairstall.records.ledger import CaseReason
+from fairstall.records.tables import cases, decisions, listings, reviews
+
+Key = TypeVar("Key")
+
+OWN_REVIEWS_SHOWN = 8
+DECISIONS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What waits. `by_policy` counts under None the cases that have no finding or must not show one."""
+
+    by_reason: Mapping[CaseReason, int]
+    by_policy: Mapping[str | None, int]
+    oldest: datetime | None
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_reason.values())
+
+
+@dataclass(frozen=True, slots=True)
+class OwnReview:
+    review_id: str
+    case_id: str
+    title: str
+    verdict: ReviewVerdict
+    policies: tuple[str, ...]
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWork:
+    """A reviewer's standing reviews: how many since midnight UTC, and the newest few."""
+
+    today: int
+    newest: tuple[OwnReview, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """One row of the ledger. `replaces` is the outcome that it overrode; `in_force` says that nothing overrides it."""
+
+    decision_id: str
+    title: str
+    outcome: Outcome
+    by: str
+    decided_at: datetime
+    replaces: Outcome | None
+    in_force: bool
+
+
+def read_overview(engine: Engine) -> Overview:
+    grouped = select(cases.c.reason, cases.c.policy, func.count(), func.min(cases.c.opened_at)).where(IS_OPEN)
+    with reading(engine) as connection:
+        rows = connection.execute(grouped.group_by(cases.c.reason, cases.c.policy)).all()
+    by_reason: dict[CaseReason, int] = {}
+    by_policy: dict[str | None, int] = {}
+    for name, code, count, _ in rows:
+        reason = CaseReason(name)
+        shown = None if reason in BLIND_REASONS else code
+        by_reason[reason] = by_reason.get(reason, 0) + count
+        by_policy[shown] = by_policy.get(shown, 0) + count
+    oldest = min((opened for *_, opened in rows), default=None)
+    return Overview(_largest_first(by_reason), _largest_first(by_policy), _moment(oldest))
+
+
+def read_own_work(engine: Engine, user: User, now: datetime) -> OwnWork:
+    mine = (reviews.c.user_id == user.user_id, not_taken_back())
+    midnight = iso_utc(datetime.combine(now.date(), time(), now.tzinfo))
+    today = select(func.count()).select_from(reviews).where(*mine, reviews.c.decided_at >= midnight)
+    newest = (
+        select(reviews, listings.c.body)
+        .join(cases, reviews.c.case_id == cases.c.case_id)
+        .join(decisions, cases.c.decision_id == decisions.c.decision_id)
+        .join(listings, decisions.c.listing_digest == listings.c.digest)
+        .where(*mine)
+        .order_by(reviews.c.decided_at.desc(), reviews.c.review_id.desc())
+        .limit(OWN_REVIEWS_SHOWN)
+    )
+    with reading(engine) as connection:
+        return OwnWork(
+            today=connection.execute(today).scalar_one(),
+            newest=tuple(_own_review(row) for row in connection.execute(newest)),
+        )
+
+
+def read_decisions(engine: Engine, *, before: str | None = None) -> tuple[LedgerLine, ...]:
+    """The newest 50 rows of the ledger, or those before the decision named."""
+    newer, replaced = decisions.alias("newer"), decisions.alias("replaced")
+    overridden = exists().where(newer.c.overrides == decisions.c.decision_id)
+    query = (
+        select(decisions, listings.c.body, replaced.c.outcome.label("replaces"), overridden.label("overridden"))
+        .join(listings, decisions.c.listing_digest == listings.c.digest)
+        .outerjoin(replaced, decisions.c.overrides == replaced.c.decision_id)
+        .order_by(decisions.c.decision_id.desc())
+        .limit(DECISIONS_SHOWN)
+    )
+    if before is not None:
+        query = query.where(decisions.c.decision_id < before)
+    with reading(engine) as connection:
+        return tuple(_ledger_line(row) for row in connection.execute(query))
+
+
+def _own_review(row: Row[Any]) -> OwnReview:
+    return OwnReview(
+        review_id=row.review_id,
+        case_id=row.case_id,
+        title=row.body["title"],
+        verdict=ReviewVerdict(row.verdict),
+        policies=tuple(row.policies),
+        decided_at=datetime.fromisoformat(row.decided_at),
+    )
+
+
+def _ledger_line(row: Row[Any]) -> LedgerLine:
+    return LedgerLine(
+        decision_id=row.decision_id,
+        title=row.body["title"],
+        outcome=Outcome(row.outcome),
+        by="the model" if row.actor == MODEL_ACTOR else row.actor.removeprefix("user:"),
+        decided_at=datetime.fromisoformat(row.decided_at),
+        replaces=Outcome(row.replaces) if row.replaces else None,
+        in_force=not row.overridden,
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _largest_first(counts: dict[Key, int]) -> dict[Key, int]:
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))

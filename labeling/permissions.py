@@ -1,0 +1,36 @@
+"""Who may do what: roles and permissions in one table. Asking for it is the business of the pages."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    MODERATOR = "moderator"
+    SENIOR = "senior"
+    MANAGER = "manager"
+    ENGINEER = "engineer"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """What a page or an action asks for."""
+
+    SEE_QUEUE = "see the queue"
+    REVIEW = "decide cases"
+    SEE_DECISIONS = "see everybody's decisions"
+
+
+# A moderator does not see other people's decisions: a second review would not be blind any more.
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    Role.MODERATOR: frozenset({Permission.SEE_QUEUE, Permission.REVIEW}),
+    Role.SENIOR: frozenset({Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS}),
+    Role.MANAGER: frozenset({Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS}),
+    Role.ENGINEER: frozenset({Permission.SEE_QUEUE}),
+    Role.AUDITOR: frozenset({Permission.SEE_QUEUE, Permission.SEE_DECISIONS}),
+    Role.ADMIN: frozenset(Permission),
+}
+
+
+def may(role: Role, permission: Permission) -> bool:
+    return permission in PERMISSIONS[role]

@@ -1,0 +1,294 @@
+"""The review queue: who works on which case, and what he decides. What a page shows is read in `case_file`.
+
+Each verb is one transaction; a claim is one statement. Decisions go into the ledger in the transaction of the review.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Update, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from fairstall.labeling.accounts import User
+from fairstall.labeling.claims import IS_OPEN, claim_next, last_review, reviewed_since, standing_decision
+from fairstall.model.decide import Outcome
+from fairstall.model.errors import Conflict
+from fairstall.model.identifiers import time_ordered_id
+from fairstall.model.wire import iso_utc
+from fairstall.records.engine import reading, writing
+from fairstall.records.ledger import CaseReason, Ledger
+from fairstall.records.tables import cases, decisions, reviews
+
+LEASE_SECONDS = 300
+SKIP_SECONDS = 600
+UNDO_SECONDS = 900
+
+_LOST = (
+    "This case is no longer yours: the lease ran out and somebody else has it, or it was decided. Nothing was stored."
+)
+
+
+class ReviewVerdict(StrEnum):
+    VIOLATION = "violation"
+    COMPLIANT = "compliant"
+
+
+_OUTCOMES = {ReviewVerdict.VIOLATION: Outcome.BLOCK, ReviewVerdict.COMPLIANT: Outcome.APPROVE}
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedCase:
+    """A case that somebody holds. The lease may be renewed until someone else takes the case."""
+
+    case_id: str
+    decision_id: str
+    reason: CaseReason
+    policy: str | None
+    opened_at: datetime
+    claimed_at: datetime
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What one person decided about one case. `decision_id` is the ledger row it wrote, None when nothing changed."""
+
+    review_id: str
+    case_id: str
+    user_id: str
+    verdict: ReviewVerdict
+    policies: tuple[str, ...]
+    note: str
+    claimed_at: datetime
+    decided_at: datetime
+    decision_id: str | None
+
+
+class ReviewQueue:
+    """Cases of one store, handed out so that nobody works on another's.
+
+    A lease lasts `lease_seconds` and is renewed by `heartbeat`. Whoever lets it run out may still decide as long as
+    nobody else took the case. A skipped case comes back to the same person after `skip_seconds`, or when there is
+    nothing else; to everybody else it is offered at once.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], datetime],
+        *,
+        lease_seconds: int = LEASE_SECONDS,
+        skip_seconds: int = SKIP_SECONDS,
+        undo_seconds: int = UNDO_SECONDS,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._lease = timedelta(seconds=lease_seconds)
+        self._skip = timedelta(seconds=skip_seconds)
+        self._undo = timedelta(seconds=undo_seconds)
+
+    @property
+    def lease_seconds(self) -> int:
+        return int(self._lease.total_seconds())
+
+    def claim(self, user: User) -> ClaimedCase | None:
+        """The case that `user` holds already, or else the most urgent one that he may have; None when there is none.
+
+        Nobody is given a case that he has reviewed, unless he took that review back.
+        """
+        now = self._clock()
+        statement = claim_next(
+            user.user_id,
+            now=iso_utc(now),
+            lease_until=iso_utc(now + self._lease),
+            skipped_since=iso_utc(now - self._skip),
+        )
+        with writing(self._engine) as connection:
+            row = connection.execute(statement).one_or_none()
+        return _claimed(row) if row else None
+
+    def heartbeat(self, case_id: str, user: User) -> ClaimedCase:
+        """Renew the lease. Raises Conflict when the case is no longer the user's."""
+        change = _held(case_id, user).values(lease_until=iso_utc(self._clock() + self._lease))
+        with writing(self._engine) as connection:
+            return _claimed(_changed(connection, change))
+
+    def skip(self, case_id: str, user: User) -> None:
+        """Hand the case to the others, and to this user only after a while. Raises Conflict."""
+        # A holder without a claim is the one who skipped the case last, at the end of his lease.
+        change = _held(case_id, user).values(claimed_at=None, lease_until=iso_utc(self._clock()))
+        with writing(self._engine) as connection:
+            _changed(connection, change)
+
+    def release_all(self, user: User) -> None:
+        """Give back every case that the user holds, as on logging out."""
+        mine = update(cases).where(IS_OPEN, cases.c.lease_holder == user.user_id, cases.c.claimed_at.is_not(None))
+        with writing(self._engine) as connection:
+            connection.execute(mine.values(lease_holder=None, lease_until=None, claimed_at=None))
+
+    def decide(
+        self, case_id: str, user: User, verdict: ReviewVerdict, policies: Sequence[str] = (), note: str = ""
+    ) -> Review:
+        """Close the case with a review, and put its outcome into the ledger where it differs from the one in force.
+
+        A violation names at least one policy and blocks; a compliant listing names none and is approved. Raises
+        Conflict when the case is no longer the user's, and ValueError for a verdict without its policies.
+        """
+        if bool(policies) != (verdict is ReviewVerdict.VIOLATION):
+            raise ValueError(f"the verdict {verdict} does not go with {len(policies)} policies")
+        now = self._clock()
+        with writing(self._engine) as connection:
+            case = _changed(
+                connection, _held(case_id, user).values(state="decided", lease_holder=None, lease_until=None)
+            )
+            override = _put_into_force(connection, case.decision_id, _OUTCOMES[verdict], user, now)
+            review = Review(
+                review_id=time_ordered_id(now),
+                case_id=case_id,
+                user_id=user.user_id,
+                verdict=verdict,
+                policies=tuple(policies),
+                note=note,
+                claimed_at=datetime.fromisoformat(case.claimed_at),
+                decided_at=now,
+                decision_id=override,
+            )
+            connection.execute(insert(reviews).values(_review_row(review)))
+        return review
+
+    def undo(self, user: User, *, review_id: str | None = None) -> ClaimedCase:
+        """Take back the user's last review, put the outcome before it into force again and give him the case back.
+
+        With `review_id`, only if that is his last one. Raises Conflict when there is nothing to undo, when it is too
+        long ago, or when somebody has decided since.
+        """
+        now = self._clock()
+        with writing(self._engine) as connection:
+            last = last_review(connection, user.user_id, since=iso_utc(now - self._undo))
+            if last is None or review_id not in (None, last.review_id):
+                raise Conflict("There is no decision of yours to undo: it was undone already, or it is too long ago.")
+            case = _reopen(connection, last.case_id, user, now, now + self._lease)
+            restored = _take_back(connection, last, case, user, now)
+            values = {
+                "review_id": time_ordered_id(now),
+                "case_id": last.case_id,
+                "user_id": user.user_id,
+                "verdict": "undone",
+                "policies": [],
+                "claimed_at": iso_utc(now),
+                "decided_at": iso_utc(now),
+                "decision_id": restored,
+                "undoes": last.review_id,
+            }
+            try:
+                connection.execute(insert(reviews).values(values))
+            except IntegrityError as error:
+                raise Conflict("This decision was undone already.") from error
+        return _claimed(case)
+
+    def review_of(self, case_id: str, user: User) -> Review | None:
+        """The user's own review of a case, if it stands."""
+        with reading(self._engine) as connection:
+            row = last_review(connection, user.user_id, case_id=case_id)
+        return _review(row) if row else None
+
+    def undoable(self, user: User) -> Review | None:
+        """The review that `undo` would take back, or None."""
+        with reading(self._engine) as connection:
+            row = last_review(connection, user.user_id, since=iso_utc(self._clock() - self._undo))
+        return _review(row) if row else None
+
+
+def _held(case_id: str, user: User) -> Update:
+    return update(cases).where(
+        IS_OPEN,
+        cases.c.case_id == case_id,
+        cases.c.lease_holder == user.user_id,
+        cases.c.claimed_at.is_not(None),
+    )
+
+
+def _changed(connection: Connection, change: Update) -> Row[Any]:
+    row = connection.execute(change.returning(cases)).one_or_none()
+    if row is None:
+        raise Conflict(_LOST)
+    return row
+
+
+def _put_into_force(
+    connection: Connection, decision_id: str, outcome: Outcome, user: User, now: datetime
+) -> str | None:
+    standing = standing_decision(connection, decision_id)
+    if standing.outcome == outcome:
+        return None
+    return Ledger.override(connection, standing.decision_id, outcome, user.actor, now).decision_id
+
+
+def _reopen(connection: Connection, case_id: str, user: User, now: datetime, lease_until: datetime) -> Row[Any]:
+    values = {
+        "state": "open",
+        "lease_holder": user.user_id,
+        "claimed_at": iso_utc(now),
+        "lease_until": iso_utc(lease_until),
+    }
+    decided = update(cases).where(cases.c.case_id == case_id, cases.c.state == "decided")
+    row = connection.execute(decided.values(values).returning(cases)).one_or_none()
+    if row is None:
+        raise Conflict("This case was opened again already.")
+    return row
+
+
+def _take_back(connection: Connection, review: Row[Any], case: Row[Any], user: User, now: datetime) -> str | None:
+    """Restore the outcome that the review replaced, if it replaced one. Raises Conflict when it no longer stands."""
+    standing = standing_decision(connection, case.decision_id)
+    overtaken = (
+        standing.decided_at > review.decided_at
+        if review.decision_id is None
+        else standing.decision_id != review.decision_id
+    )
+    if overtaken or reviewed_since(connection, review):
+        raise Conflict("Somebody has decided this case since; it cannot be undone.")
+    if review.decision_id is None:
+        return None
+    replaced = decisions.alias("replaced")
+    join = decisions.join(replaced, decisions.c.overrides == replaced.c.decision_id)
+    query = select(replaced.c.outcome).select_from(join).where(decisions.c.decision_id == review.decision_id)
+    before = Outcome(connection.execute(query).scalar_one())
+    return Ledger.override(connection, review.decision_id, before, user.actor, now).decision_id
+
+
+def _claimed(row: Row[Any]) -> ClaimedCase:
+    return ClaimedCase(
+        case_id=row.case_id,
+        decision_id=row.decision_id,
+        reason=CaseReason(row.reason),
+        policy=row.policy,
+        opened_at=datetime.fromisoformat(row.opened_at),
+        claimed_at=datetime.fromisoformat(row.claimed_at),
+        lease_until=datetime.fromisoformat(row.lease_until),
+    )
+
+
+def _review(row: Row[Any]) -> Review:
+    return Review(
+        review_id=row.review_id,
+        case_id=row.case_id,
+        user_id=row.user_id,
+        verdict=ReviewVerdict(row.verdict),
+        policies=tuple(row.policies),
+        note=row.note,
+        claimed_at=datetime.fromisoformat(row.claimed_at),
+        decided_at=datetime.fromisoformat(row.decided_at),
+        decision_id=row.decision_id,
+    )
+
+
+def _review_row(review: Review) -> dict[str, Any]:
+    return asdict(review) | {
+        "policies": list(review.policies),
+        "claimed_at": iso_utc(review.claimed_at),
+        "decided_at": iso_utc(review.decided_at),
+    }

@@ -1,0 +1,151 @@
+"""A store with cases in it, people who review them, and a clock that only moves when it is asked."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from argon2 import PasswordHasher
+
+from fairstall.labeling.accounts import Accounts, User
+from fairstall.labeling.permissions import Role
+from fairstall.labeling.queue import ReviewQueue
+from fairstall.model.decide import Band, Evidence, Finding, Outcome, Source
+from fairstall.model.decision import Assessment, Decision, Sampling, Versions
+from fairstall.model.identifiers import time_ordered_id
+from fairstall.model.listing import Listing
+from fairstall.model.policies import DsaClass, Example, Policy, PolicySet, Severity
+from fairstall.records.ledger import CaseReason, Ledger, LedgerEntry, NewCase
+
+PASSWORD = "three blind moderators"
+
+
+class Clock:
+    """A clock that moves a millisecond each time somebody looks, and further by `advance`."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+        self._lock = threading.Lock()
+
+    def __call__(self) -> datetime:
+        with self._lock:
+            self._now += timedelta(milliseconds=1)
+            return self._now
+
+    def advance(self, **time: float) -> None:
+        self._now += timedelta(**time)
+
+
+@dataclass(frozen=True)
+class Store:
+    """What the tests of this folder start from."""
+
+    engine: object
+    clock: Clock
+    queue: ReviewQueue
+    accounts: Accounts
+    open_case: Callable[..., str]
+
+    def user(self, name: str = "mira", role: Role = Role.MODERATOR) -> User:
+        return self.accounts.create(name, role, PASSWORD)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(engine, clock) -> Store:
+    """On SQLite and on PostgreSQL."""
+    return store_on(engine, clock)
+
+
+@pytest.fixture
+def sqlite_store(tmp_path, clock):
+    """For what does not depend on the database."""
+    from fairstall.records.engine import migrate, open_engine
+
+    engine = open_engine(f"sqlite:///{tmp_path / 'records.sqlite'}")
+    migrate(engine)
+    yield store_on(engine, clock)
+    engine.dispose()
+
+
+@pytest.fixture
+def policies() -> PolicySet:
+    return make_policies()
+
+
+def store_on(engine, clock) -> Store:
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+    def open_case(title: str = "Hunting knife, 12 cm", description: str = "Sharp.", **facts) -> str:
+        return store_case(engine, clock(), title, description, **facts)
+
+    return Store(engine, clock, ReviewQueue(engine, clock), Accounts(engine, clock, hasher=quick), open_case)
+
+
+def store_case(
+    engine,
+    now,
+    title,
+    description,
+    *,
+    words=(),
+    policy="prohibited/weapons",
+    reason=CaseReason.UNCERTAIN,
+    outcome=Outcome.REVIEW,
+    priority=1.0,
+    seller_id="seller-1",
+    listing_id=None,
+    inclusion_probability=1.0,
+    **more,
+) -> str:
+    """A listing, its decision and its case; every word of `words` is evidence for `policy`. Returns the case's id."""
+    listing = Listing(listing_id or time_ordered_id(now), seller_id, title, description, language="en", **more)
+    finding = Finding(policy, 0.42, Band.MEDIUM, Source.BOTH, evidence_of(listing, words), "Weapons may not be sold.")
+    assessment = Assessment(
+        outcome=outcome,
+        findings=() if outcome is Outcome.APPROVE else (finding,),
+        doubts=(),
+        probabilities={"prohibited/weapons": 0.42, "prohibited/drugs": 0.01},
+        evasion={},
+        sampling=Sampling(reason is CaseReason.CONTROL, inclusion_probability),
+        versions=Versions(model="tiny-000000000000", policies="test-000000000000"),
+    )
+    decision = Decision(time_ordered_id(now), listing.listing_id, seller_id, now, assessment)
+    case = NewCase(time_ordered_id(now), reason, policy if outcome is not Outcome.APPROVE else None, priority)
+    Ledger(engine).append([LedgerEntry(listing, decision, case)])
+    return case.case_id
+
+
+def evidence_of(listing: Listing, words) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(field, start, start + len(word), word)
+        for word in words
+        for field in ("title", "description")
+        if (start := listing.text(field).find(word)) >= 0
+    )
+
+
+def make_policies() -> PolicySet:
+    names = ("prohibited/weapons", "prohibited/drugs", "prohibited/wildlife", "misleading/health_claim")
+    more = tuple(f"misleading/rule_{number}" for number in range(1, 9))
+    return PolicySet("test-000000000000", tuple(_policy(code) for code in (*names, *more)))
+
+
+def _policy(code: str) -> Policy:
+    name = code.partition("/")[2].replace("_", " ")
+    return Policy(
+        code=code,
+        title=name.capitalize(),
+        seller_text=f"No {name} may be sold.",
+        guideline=f"Ask what the buyer gets.\n\nA picture of {name} is fine.",
+        severity=Severity.HIGH,
+        points=3,
+        dsa=DsaClass("STATEMENT_CATEGORY_OTHER", "KEYWORD_OTHER"),
+        violations=(Example(f"Real {name}", "It is the thing itself."),),
+        look_alikes=(Example(f"Book about {name}", "It is a book."),),
+    )

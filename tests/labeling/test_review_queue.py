@@ -1,0 +1,268 @@
+"""The queue hands each case to one person, and what he decides stands in the ledger, on both databases."""
+
+import threading
+from collections import Counter
+
+import pytest
+from sqlalchemy import select
+
+from fairstall.labeling.accounts import User
+from fairstall.labeling.permissions import Role
+from fairstall.labeling.queue import ReviewVerdict
+from fairstall.model.decide import Outcome
+from fairstall.model.errors import Conflict
+from fairstall.records.engine import reading
+from fairstall.records.ledger import CaseReason, Ledger
+from fairstall.records.tables import cases, decisions, events, reviews
+
+VIOLATION, COMPLIANT = ReviewVerdict.VIOLATION, ReviewVerdict.COMPLIANT
+WEAPONS = ("prohibited/weapons",)
+
+
+def rows_of(store, table):
+    with reading(store.engine) as connection:
+        return connection.execute(select(table)).all()
+
+
+def outcome_of(store, case_id) -> Outcome:
+    with reading(store.engine) as connection:
+        query = select(decisions.c.listing_id).join(cases).where(cases.c.case_id == case_id)
+        listing_id = connection.execute(query).scalar_one()
+    return Ledger(store.engine).latest(listing_id).outcome
+
+
+def test_the_most_urgent_case_comes_first_and_the_older_of_two(store):
+    later, low = store.user(), store.open_case(priority=0.1)
+    first, second = store.open_case(priority=2.0), store.open_case(priority=2.0)
+    claimed = []
+    while case := store.queue.claim(later):
+        claimed.append(case.case_id)
+        store.queue.decide(case.case_id, later, COMPLIANT)
+    assert claimed == [first, second, low]
+
+
+def test_claiming_again_returns_the_same_case_with_a_longer_lease(store):
+    mira = store.user()
+    store.open_case()
+    first = store.queue.claim(mira)
+    store.open_case(priority=9.0)
+    store.clock.advance(seconds=200)
+    again = store.queue.claim(mira)
+    assert (again.case_id, again.claimed_at) == (first.case_id, first.claimed_at)
+    assert again.lease_until > first.lease_until
+
+
+def test_nobody_is_given_a_case_that_another_holds(store):
+    store.open_case()
+    assert store.queue.claim(store.user("mira"))
+    assert store.queue.claim(store.user("noor")) is None
+
+
+def test_a_case_whose_lease_ran_out_goes_to_the_next_person(store):
+    mira, noor = store.user("mira"), store.user("noor")
+    case_id = store.open_case()
+    store.queue.claim(mira)
+    store.clock.advance(seconds=301)
+    assert store.queue.claim(noor).case_id == case_id
+    with pytest.raises(Conflict, match="no longer yours"):
+        store.queue.decide(case_id, mira, COMPLIANT)
+    assert rows_of(store, reviews) == []
+    assert outcome_of(store, case_id) is Outcome.REVIEW
+
+
+def test_a_heartbeat_keeps_a_hard_case(store):
+    mira, noor = store.user("mira"), store.user("noor")
+    case_id = store.open_case()
+    store.queue.claim(mira)
+    for _ in range(4):
+        store.clock.advance(seconds=200)
+        store.queue.heartbeat(case_id, mira)
+    assert store.queue.claim(noor) is None
+    with pytest.raises(Conflict):
+        store.queue.heartbeat(case_id, noor)
+
+
+def test_a_late_decision_counts_as_long_as_nobody_else_took_the_case(store):
+    mira = store.user()
+    case_id = store.open_case()
+    store.queue.claim(mira)
+    store.clock.advance(hours=2)
+    store.queue.decide(case_id, mira, COMPLIANT)
+    assert outcome_of(store, case_id) is Outcome.APPROVE
+
+
+def test_a_skipped_case_goes_to_others_at_once_and_comes_back_later(store):
+    mira, noor = store.user("mira"), store.user("noor")
+    urgent, other = store.open_case(priority=5.0), store.open_case(priority=1.0)
+    store.queue.skip(store.queue.claim(mira).case_id, mira)
+    assert store.queue.claim(mira).case_id == other
+    assert store.queue.claim(noor).case_id == urgent
+
+
+def test_a_skipped_case_comes_back_when_nothing_else_waits_and_after_a_while(store):
+    mira = store.user()
+    urgent = store.open_case(priority=5.0)
+    store.queue.skip(store.queue.claim(mira).case_id, mira)
+    assert store.queue.claim(mira).case_id == urgent
+    store.queue.skip(urgent, mira)
+    store.open_case(priority=1.0)
+    store.clock.advance(seconds=601)
+    assert store.queue.claim(mira).case_id == urgent
+
+
+def test_logging_out_gives_cases_back(store):
+    mira, noor = store.user("mira"), store.user("noor")
+    case_id = store.open_case()
+    store.queue.claim(mira)
+    store.queue.release_all(mira)
+    assert store.queue.claim(noor).case_id == case_id
+
+
+@pytest.mark.parametrize(
+    ("verdict", "policies", "outcome"), [(VIOLATION, WEAPONS, Outcome.BLOCK), (COMPLIANT, (), Outcome.APPROVE)]
+)
+def test_a_decision_overrides_the_ledger_by_a_new_row_and_tells_the_outbox(store, verdict, policies, outcome):
+    mira = store.user()
+    case_id = store.open_case()
+    store.queue.claim(mira)
+    review = store.queue.decide(case_id, mira, verdict, policies, "seen")
+    old, new = sorted(rows_of(store, decisions), key=lambda row: row.decided_at)
+    assert (old.outcome, new.outcome) == ("review", outcome)
+    assert (new.overrides, new.actor, new.decision_id) == (old.decision_id, "user:mira", review.decision_id)
+    (event,) = rows_of(store, events)
+    assert (event.kind, event.body["decision_id"]) == ("decision.overridden", new.decision_id)
+    (stored,) = rows_of(store, reviews)
+    assert (stored.verdict, tuple(stored.policies), stored.note) == (verdict, policies, "seen")
+
+
+def test_a_case_is_decided_once(store):
+    mira = store.user()
+    case_id = store.open_case()
+    store.queue.claim(mira)
+    store.queue.decide(case_id, mira, COMPLIANT)
+    with pytest.raises(Conflict):
+        store.queue.decide(case_id, mira, VIOLATION, WEAPONS)
+    assert len(rows_of(store, reviews)) == 1
+
+
+def test_a_verdict_without_its_policies_is_a_bug_of_the_caller(store):
+    for verdict, policies in ((VIOLATION, ()), (COMPLIANT, WEAPONS)):
+        with pytest.raises(ValueError, match="does not go with"):
+            store.queue.decide("any", store_user(), verdict, policies)
+
+
+def test_an_approved_control_listing_found_compliant_needs_no_new_decision(store):
+    mira = store.user()
+    case_id = store.open_case(reason=CaseReason.CONTROL, outcome=Outcome.APPROVE)
+    store.queue.claim(mira)
+    review = store.queue.decide(case_id, mira, COMPLIANT)
+    assert review.decision_id is None
+    assert len(rows_of(store, decisions)) == 1
+    assert rows_of(store, events) == []
+    assert store.queue.undo(mira).case_id == case_id
+    assert outcome_of(store, case_id) is Outcome.APPROVE
+
+
+def test_undo_restores_the_outcome_reopens_the_case_and_gives_it_back(store):
+    mira = store.user()
+    case_id = store.open_case()
+    store.queue.claim(mira)
+    decided = store.queue.decide(case_id, mira, VIOLATION, WEAPONS)
+    assert outcome_of(store, case_id) is Outcome.BLOCK
+    again = store.queue.undo(mira, review_id=decided.review_id)
+    assert (again.case_id, store.queue.claim(mira).case_id) == (case_id, case_id)
+    assert outcome_of(store, case_id) is Outcome.REVIEW
+    undone = next(row for row in rows_of(store, reviews) if row.verdict == "undone")
+    assert undone.undoes == decided.review_id
+    store.queue.decide(case_id, mira, COMPLIANT)
+    assert outcome_of(store, case_id) is Outcome.APPROVE
+    assert len(rows_of(store, decisions)) == 4
+
+
+def test_undo_goes_back_step_by_step_and_each_step_once(store):
+    mira = store.user()
+    decided = [store.open_case(priority=p) for p in (3.0, 2.0, 1.0)]
+    for _ in decided:
+        store.queue.decide(store.queue.claim(mira).case_id, mira, COMPLIANT)
+    assert [store.queue.undo(mira).case_id for _ in decided] == decided[::-1]
+    with pytest.raises(Conflict, match="undone already"):
+        store.queue.undo(mira)
+
+
+def test_undo_takes_back_only_the_review_it_names(store):
+    mira = store.user()
+    store.open_case()
+    store.open_case()
+    first = store.queue.decide(store.queue.claim(mira).case_id, mira, COMPLIANT)
+    store.queue.decide(store.queue.claim(mira).case_id, mira, COMPLIANT)
+    with pytest.raises(Conflict):
+        store.queue.undo(mira, review_id=first.review_id)
+
+
+def test_an_old_decision_cannot_be_undone(store):
+    mira = store.user()
+    store.open_case()
+    store.queue.decide(store.queue.claim(mira).case_id, mira, COMPLIANT)
+    store.clock.advance(minutes=16)
+    assert store.queue.undoable(mira) is None
+    with pytest.raises(Conflict, match="too long ago"):
+        store.queue.undo(mira)
+
+
+def test_a_decision_that_was_overridden_since_cannot_be_undone(store):
+    mira = store.user()
+    case_id = store.open_case()
+    store.queue.claim(mira)
+    review = store.queue.decide(case_id, mira, VIOLATION, WEAPONS)
+    with store.engine.begin() as connection:
+        Ledger.override(connection, review.decision_id, Outcome.APPROVE, "user:zoe", store.clock())
+    with pytest.raises(Conflict, match="decided this case since"):
+        store.queue.undo(mira)
+    assert outcome_of(store, case_id) is Outcome.APPROVE
+    assert {row.state for row in rows_of(store, cases)} == {"decided"}
+
+
+def test_a_reviewer_never_gets_his_own_case_for_a_second_opinion(store):
+    mira, noor = store.user("mira"), store.user("noor")
+    case_id = store.open_case()
+    store.queue.claim(mira)
+    store.queue.decide(case_id, mira, COMPLIANT)
+    with store.engine.begin() as connection:
+        connection.execute(cases.update().values(state="open", reason="second_opinion"))
+    assert store.queue.claim(mira) is None
+    assert store.queue.claim(noor).case_id == case_id
+
+
+def test_fifty_people_at_once_never_get_the_same_case_and_lose_none(store):
+    people = [User(f"user-{number}", f"user-{number}", Role.MODERATOR) for number in range(50)]
+    add_users(store, people)
+    opened = {store.open_case(priority=number % 3) for number in range(120)}
+    served: Counter[str] = Counter()
+    threads = [threading.Thread(target=work_off, args=(store, person, served)) for person in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert served == Counter(opened)
+    assert len(rows_of(store, reviews)) == len(opened)
+
+
+def work_off(store, person, served) -> None:
+    while case := store.queue.claim(person):
+        served[case.case_id] += 1
+        store.queue.decide(case.case_id, person, COMPLIANT)
+
+
+def add_users(store, people) -> None:
+    from fairstall.records.tables import users
+
+    rows = [
+        {"user_id": p.user_id, "name": p.name, "role": "moderator", "password_hash": "-", "created_at": "2026"}
+        for p in people
+    ]
+    with store.engine.begin() as connection:
+        connection.execute(users.insert(), rows)
+
+
+def store_user() -> User:
+    return User("nobody", "nobody", Role.MODERATOR)
