@@ -1,0 +1,135 @@
+"""Rows with a bundle's scores beside their truth: what every metric starts from. No metric lives here."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fairstall.evals.arrays import Bools, Floats, Texts
+from fairstall.evals.rows import EvalRow, eval_row
+from fairstall.model.errors import InputError
+
+if TYPE_CHECKING:
+    from fairstall.model.bundle import Bundle
+    from fairstall.model.decision import Assessment
+    from fairstall.model.policies import PolicySet
+
+SESSIONS = 2
+ROWS_AT_ONCE = 512
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredRows:
+    """`rows` listings against `labels` policy codes. Arrays of shape (rows, labels) unless said otherwise.
+
+    `probabilities`: calibrated, 0 to 1. `truth`: the policy is violated. `known`: the truth is known; where it is not,
+    the cell takes part in nothing. `weights` (rows,). `groups`, `sources`, `ids` (rows,).
+    `outcomes` (rows,): what decide() said, with rules and doubts; None when only scores are known.
+    `violating` (rows,): the listing breaks some policy, scored or not.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: Floats
+    truth: Bools
+    known: Bools
+    weights: Floats
+    groups: Texts
+    sources: Texts
+    ids: Texts
+    violating: Bools
+    outcomes: Texts | None = None
+
+    def __post_init__(self) -> None:
+        rows, shape = len(self.ids), (len(self.ids), len(self.labels))
+        for name in ("probabilities", "truth", "known"):
+            if getattr(self, name).shape != shape:
+                raise InputError(f"{name} has the shape {getattr(self, name).shape}, not {shape}")
+        for name in ("weights", "groups", "sources", "violating", "outcomes"):
+            value = getattr(self, name)
+            if value is not None and value.shape != (rows,):
+                raise InputError(f"{name} has the shape {value.shape}, not {(rows,)}")
+        if not np.isfinite(self.probabilities).all():
+            raise InputError("probabilities must be finite numbers")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def on_labels(self, labels: Sequence[str]) -> "ScoredRows":
+        """The same rows with only `labels`, in that order. Raises ValueError when one is not scored here."""
+        columns = [self.labels.index(label) for label in labels]
+        return _replaced(self, labels=tuple(labels), columns=columns)
+
+
+def score_rows(
+    bundle: "Bundle", rows: Sequence[object], *, policies: "PolicySet | None" = None, progress: Progress | None = None
+) -> ScoredRows:
+    """Run a sealed bundle over labelled listings, as serving would: int8, windows, rules, decide().
+
+    `rows` are EvalRows, mappings or dataclasses as `eval_row` takes them. `policies` are the starter policies when not
+    given. `progress` is told how many more rows are done. The same rows in the same order give the same bytes.
+    """
+    from fairstall.model.assess import Assessor, assess_listings
+    from fairstall.model.policy_file import starter_policies
+    from fairstall.model.scorer import OnnxScorer
+
+    kept = [eval_row(row) for row in rows]
+    assessor = Assessor(bundle, policies or starter_policies())
+    scorers = [OnnxScorer(bundle) for _ in range(SESSIONS)]
+    assessments: list[Assessment] = []
+    for chunk in _chunks(kept):
+        assessments += assess_listings(assessor, scorers, [row.listing() for row in chunk])
+        if progress:
+            progress(len(chunk))
+    labels = bundle.facts.labels
+    probabilities = [[assessment.probabilities[label] for label in labels] for assessment in assessments]
+    return scored_rows(
+        kept,
+        labels,
+        np.array(probabilities, dtype=np.float64).reshape(len(kept), len(labels)),
+        outcomes=np.array([str(assessment.outcome) for assessment in assessments], dtype=np.str_),
+    )
+
+
+def scored_rows(
+    rows: Sequence[object], labels: Sequence[str], probabilities: Floats, *, outcomes: Texts | None = None
+) -> ScoredRows:
+    """Rows with probabilities (rows, labels) from anywhere, a baseline for one. Raises InputError on wrong shapes."""
+    kept = [eval_row(row) for row in rows]
+    truth = [[label in row.policies for label in labels] for row in kept]
+    known = [[row.mask is None or label in row.mask or label in row.policies for label in labels] for row in kept]
+    shape = (len(kept), len(labels))
+    return ScoredRows(
+        labels=tuple(labels),
+        probabilities=np.asarray(probabilities, dtype=np.float64),
+        truth=np.array(truth, dtype=np.bool_).reshape(shape),
+        known=np.array(known, dtype=np.bool_).reshape(shape),
+        weights=np.array([row.weight for row in kept], dtype=np.float64),
+        groups=np.array([row.group or row.id for row in kept], dtype=np.str_),
+        sources=np.array([row.source for row in kept], dtype=np.str_),
+        ids=np.array([row.id for row in kept], dtype=np.str_),
+        violating=np.array([bool(row.policies) for row in kept], dtype=np.bool_),
+        outcomes=outcomes,
+    )
+
+
+def _chunks(rows: Sequence[EvalRow]) -> Iterator[Sequence[EvalRow]]:
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield rows[start : start + ROWS_AT_ONCE]
+
+
+def _replaced(scored: ScoredRows, *, labels: tuple[str, ...], columns: list[int]) -> ScoredRows:
+    return ScoredRows(
+        labels=labels,
+        probabilities=scored.probabilities[:, columns],
+        truth=scored.truth[:, columns],
+        known=scored.known[:, columns],
+        weights=scored.weights,
+        groups=scored.groups,
+        sources=scored.sources,
+        ids=scored.ids,
+        violating=scored.violating,
+        outcomes=scored.outcomes,
+    )
