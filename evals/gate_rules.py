@@ -39,7 +39,10 @@ class CoverageRule:
 
 @dataclass(frozen=True, slots=True)
 class BundleRule:
-    parity: bool = True
+    """How far the exported graph may be from the trained one, in calibrated probabilities on the same rows."""
+
+    max_probability_change: float = 0.25
+    mean_probability_change: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)

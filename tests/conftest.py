@@ -100,7 +100,7 @@ def _make(folder: Path, *, words: Mapping[str, Mapping[str, float]] = TINY_WORDS
         "max_tokens": 64,
         "overlap_tokens": 16,
         "max_windows": 8,
-        "parity": {"largest_difference": 0.0, "ok": True},
+        "parity": {"rows": 100, "max_probability_change": 0.0, "mean_probability_change": 0.0},
     }
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = [*_SPECIAL_TOKENS, *sorted(words)]
