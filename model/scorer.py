@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -23,30 +24,18 @@ class Scorer(Protocol):
     def run(self, windows: Sequence[Sequence[int]]) -> Logits: ...
 
 
-class OnnxScorer:
+class GraphScorer:
     """One ONNX Runtime session; two single-threaded ones side by side beat one with two threads."""
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+    def __init__(self, graph: Path, *, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(
-                bundle.model.read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's errors share no base class
-            raise BundleError(f"{bundle.model} cannot be run: {error}") from error
-        self._labels = len(bundle.facts.labels)
-        self._check(bundle)
-
-    def _check(self, bundle: Bundle) -> None:
-        try:
-            logits = self.run([[0, 0]])
-        except Exception as error:
-            raise BundleError(f"{bundle.model} does not take input_ids and attention_mask: {error}") from error
-        if logits.shape != (1, self._labels):
-            raise BundleError(f"{bundle.model} gives {logits.shape[-1]} logits for {self._labels} labels")
+            raise BundleError(f"{graph} cannot be run: {error}") from error
 
     def run(self, windows: Sequence[Sequence[int]]) -> Logits:
         """Logits of shape (len(windows), labels); the windows are padded to the longest."""
@@ -58,6 +47,19 @@ class OnnxScorer:
             mask[row, : len(window)] = 1
         logits: Logits = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
         return logits
+
+
+class OnnxScorer(GraphScorer):
+    """The graph of a sealed bundle, proved to take what serving gives and to answer one logit a label."""
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        super().__init__(bundle.model, threads=threads)
+        try:
+            logits = self.run([[0, 0]])
+        except Exception as error:
+            raise BundleError(f"{bundle.model} does not take input_ids and attention_mask: {error}") from error
+        if logits.shape != (1, len(bundle.facts.labels)):
+            raise BundleError(f"{bundle.model} gives {logits.shape[-1]} logits for {len(bundle.facts.labels)} labels")
 
 
 def similar_length_batches(lengths: Sequence[int], *, at_most: int = BATCH_WINDOWS) -> list[list[int]]:
