@@ -1,0 +1,169 @@
+"""`fairstall serve`: the scoring API on a port. What `fairstall up` shares with it is built here too."""
+
+import gc
+import logging
+import os
+import secrets
+import socket
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairstall.cli.settings import (
+    DEFAULT_CONTROL_RATE,
+    DEFAULT_HOME,
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    BundleSetting,
+    ControlRateSetting,
+    DatabaseSetting,
+    HomeSetting,
+    HostSetting,
+    PoliciesSetting,
+    PortSetting,
+    database_url,
+    models_folder,
+)
+from fairstall.model.bundle import Bundle, open_bundle
+from fairstall.model.control import ControlSample
+from fairstall.model.deployed import POINTER_FILE, Deployments
+from fairstall.model.errors import SetupError
+from fairstall.model.policy_file import load_policies, starter_policies
+from fairstall.model.starter_bundle import starter_bundle
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+log = logging.getLogger("fairstall.serving")
+
+CONTROL_KEY_FILE = "control.key"
+CONTROL_KEY_BYTES = 32
+DRAIN_S = 30
+KEEP_ALIVE_S = 75  # longer than the idle time of common load balancers
+
+
+def serve(
+    home: HomeSetting = DEFAULT_HOME,
+    host: HostSetting = DEFAULT_HOST,
+    port: PortSetting = DEFAULT_PORT,
+    database: DatabaseSetting = None,
+    bundle: BundleSetting = None,
+    policies: PoliciesSetting = None,
+    control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
+) -> None:
+    """Serve the scoring API until SIGTERM or Ctrl-C; requests in flight are answered first."""
+    log_json_lines()
+    listener = listen(host, port)
+    app = build_scoring_app(
+        home=home,
+        database=database_url(home, database),
+        bundle=bundle,
+        policies=policies,
+        control_rate=control_rate,
+    )
+    run_app(app, listener)
+
+
+def build_scoring_app(
+    *, home: Path, database: str, bundle: Path | None, policies: Path | None, control_rate: float
+) -> "FastAPI":
+    """The scoring app, its store migrated and its model loaded and warm; other apps can be mounted on it.
+
+    Without `bundle` it serves the champion in the home folder, or the starter bundle as long as there is none, and
+    takes up each newly promoted one. Raises SetupError or StoreUnavailable.
+    """
+    from fairstall.records.engine import migrate, open_engine
+    from fairstall.serving.app import Parts, create_app
+    from fairstall.serving.batcher import open_batcher
+    from fairstall.serving.limits import Limits
+    from fairstall.serving.metrics import Telemetry
+    from fairstall.serving.reload import BundleWatch, ModelInService, pointer_signature
+
+    home.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(database)
+    migrate(engine)
+    limits, telemetry, folder = Limits(), Telemetry(), models_folder(home)
+    seen = pointer_signature(folder / POINTER_FILE)
+    opened = partial(
+        open_batcher,
+        policies=load_policies(policies) if policies else starter_policies(),
+        control=ControlSample(control_key(home), control_rate),
+        limits=limits,
+        on_batch=telemetry.batch,
+    )
+    model = ModelInService(opened(open_bundle(bundle) if bundle else champion(folder)), telemetry)
+    watch = None if bundle else BundleWatch(folder, model, opened, telemetry, seen=seen)
+    log.info("serving %s", model.batcher.assessor.versions.model)
+    return create_app(Parts(engine=engine, model=model, telemetry=telemetry, limits=limits, watch=watch))
+
+
+def champion(folder: Path) -> Bundle:
+    """The bundle in force in a models folder, or the starter bundle when none was ever promoted. Raises SetupError."""
+    deployments = Deployments(folder)
+    current = deployments.current()
+    return deployments.bundle(current) if current else starter_bundle()
+
+
+def control_key(home: Path) -> bytes:
+    """The key that draws the control sample, made once for each home folder and readable by its owner alone."""
+    path = home / CONTROL_KEY_FILE
+    if not path.exists():
+        _make_control_key(path)
+    key = path.read_bytes()
+    if len(key) != CONTROL_KEY_BYTES:
+        raise SetupError(f"{path} has {len(key)} bytes instead of {CONTROL_KEY_BYTES}: restore it, or move it away")
+    return key
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises SetupError when the address is taken or not ours."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+
+
+def run_app(app: "FastAPI", listener: socket.socket) -> None:
+    """Serve on a listening socket until SIGTERM or SIGINT, and answer what is in flight before it ends."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    # What was loaded so far stays for good: the collector need not walk it again while requests wait.
+    gc.collect()
+    gc.freeze()
+    host, port = listener.getsockname()[:2]
+    log.info("listening on http://%s:%d", host, port)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def log_json_lines() -> None:
+    """Log to standard error, one JSON object a line."""
+    from fairstall.serving.shell import JsonLines
+
+    handler: logging.Handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def _make_control_key(path: Path) -> None:
+    """Written aside and linked into place, so that of two processes that start together one key wins, whole."""
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".control-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(CONTROL_KEY_BYTES))
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(aside)

@@ -1,0 +1,126 @@
+"""The scoring app put together from its parts. It reads no settings and opens no files: that is the command line's."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from sqlalchemy import Engine
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fairstall.model.errors import FairstallError, InputError, NotFound
+from fairstall.records.ledger import Ledger
+from fairstall.serving.authenticator import Authenticator
+from fairstall.serving.endpoints import Endpoints
+from fairstall.serving.idempotency import OncePerKey
+from fairstall.serving.limits import Limits
+from fairstall.serving.metrics import Telemetry
+from fairstall.serving.openapi import openapi_document
+from fairstall.serving.probes import Probes
+from fairstall.serving.problems import NoSuchMethod, problem_response
+from fairstall.serving.reload import BundleWatch, ModelInService
+from fairstall.serving.service import ScoringService
+from fairstall.serving.shell import Shell
+from fairstall.serving.writer import GroupCommit
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an app is made of. `engine` is migrated; without a `watch` the model stays the one it is."""
+
+    engine: Engine
+    model: ModelInService
+    telemetry: Telemetry
+    limits: Limits = field(default_factory=Limits)
+    watch: BundleWatch | None = None
+    clock: Callable[[], datetime] = utc_now
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The scoring API. Its lifespan ends the lanes and the writer, after they have finished what they had."""
+    ledger = Ledger(parts.engine)
+    writer = GroupCommit(ledger, most_waiting=parts.limits.waiting_submissions, on_commit=parts.telemetry.commit)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with _watching(parts.watch):
+            yield
+        await asyncio.to_thread(parts.model.close)
+        await asyncio.to_thread(writer.close)
+
+    app = FastAPI(
+        title="Fairstall", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
+    )
+    app.add_middleware(Shell, telemetry=parts.telemetry)
+    app.add_exception_handler(FairstallError, _problem)
+    app.add_exception_handler(HTTPException, _http_problem)
+    _add_routes(app, _endpoints(parts, ledger, writer), _probes(parts))
+    return app
+
+
+def _endpoints(parts: Parts, ledger: Ledger, writer: GroupCommit) -> Endpoints:
+    return Endpoints(
+        service=ScoringService(model=parts.model, writer=writer, telemetry=parts.telemetry, clock=parts.clock),
+        once=OncePerKey(ledger, parts.clock),
+        authenticator=Authenticator(parts.engine, remembered_s=parts.limits.key_cache_s),
+        ledger=ledger,
+        limits=parts.limits,
+    )
+
+
+def _probes(parts: Parts) -> Probes:
+    return Probes(engine=parts.engine, model=parts.model, telemetry=parts.telemetry)
+
+
+def _add_routes(app: FastAPI, endpoints: Endpoints, probes: Probes) -> None:
+    # Plain Starlette routes: the bodies are read and bounded by hand, and the document is written, not guessed.
+    app.add_route("/v1/score", endpoints.score, methods=["POST"])
+    app.add_route("/v1/score/batch", endpoints.score_batch, methods=["POST"])
+    app.add_route("/v1/decisions/{decision_id}", endpoints.decision, methods=["GET"])
+    app.add_route("/healthz", probes.healthz, methods=["GET"])
+    app.add_route("/readyz", probes.readyz, methods=["GET"])
+    app.add_route("/metrics", probes.metrics, methods=["GET"])
+    document = openapi_document()
+
+    async def openapi(_request: Request) -> Response:
+        return Response(document, media_type="application/json")
+
+    app.add_route("/openapi.json", openapi, methods=["GET"])
+
+
+@asynccontextmanager
+async def _watching(watch: BundleWatch | None) -> AsyncIterator[None]:
+    task = asyncio.create_task(watch.run()) if watch else None
+    try:
+        yield
+    finally:
+        if task:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    return problem_response(error, request_id=request.state.request_id)
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    """Starlette's own errors: no such address, no such method."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        told: FairstallError = NotFound("there is nothing at this address")
+    elif error.status_code == 405:
+        told = NoSuchMethod(f"this address does not take {request.method}")
+    else:
+        told = InputError(str(error.detail))
+    response = problem_response(told, request_id=request.state.request_id)
+    response.headers.update(error.headers or {})
+    return response

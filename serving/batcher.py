@@ -1,0 +1,179 @@
+"""Lanes: threads that prepare listings, run the model on batches of similar length, and conclude. It stores nothing.
+
+Each lane has a single-threaded scorer of its own and takes the next work the moment it is free: nothing polls, nothing
+sleeps, and at one caller nothing waits for company.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from fairstall.model.assess import Assessor
+from fairstall.model.bundle import Bundle
+from fairstall.model.control import ControlSample
+from fairstall.model.decision import Assessment
+from fairstall.model.errors import DeadlineExceeded
+from fairstall.model.listing import Listing
+from fairstall.model.policies import PolicySet
+from fairstall.model.scorer import BATCH_WINDOWS, OnnxScorer, Scorer
+from fairstall.serving.limits import Limits
+from fairstall.serving.waiting import Ticket, WaitingRoom, Window
+
+log = logging.getLogger("fairstall.serving")
+
+CHARACTERS_A_TOKEN = 4
+WARM_UP_TOKENS = (16, 64, 128, 512)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """An assessment and how long it took by stage, in milliseconds: prepare, queue, score."""
+
+    assessment: Assessment
+    timings_ms: dict[str, float]
+
+
+class Batcher:
+    """One model in service. `on_batch` is told how many windows each run had."""
+
+    def __init__(
+        self,
+        assessor: Assessor,
+        scorers: Sequence[Scorer],
+        limits: Limits,
+        on_batch: Callable[[int], None] = lambda _windows: None,
+    ) -> None:
+        self.assessor = assessor
+        self._limits = limits
+        self._on_batch = on_batch
+        self._room = WaitingRoom(most_tokens=limits.waiting_tokens)
+        self._lanes = [
+            threading.Thread(target=self._work, args=(scorer,), name=f"lane-{number}", daemon=True)
+            for number, scorer in enumerate(scorers)
+        ]
+        for lane in self._lanes:
+            lane.start()
+
+    @property
+    def waiting_tokens(self) -> int:
+        return self._room.tokens
+
+    async def score(self, listing: Listing) -> Scored:
+        """The assessment of a listing. Raises Overloaded at once when the room is full, DeadlineExceeded when late.
+
+        Cancelling it takes the listing out of the queue.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Scored] = loop.create_future()
+        ticket = Ticket(listing, self._estimate(listing), perf_counter(), _answer_of(loop, future))
+        self._room.admit(ticket)
+        late = DeadlineExceeded(f"no answer within {self._limits.deadline_s:g} seconds; nothing was stored")
+        timer = loop.call_later(self._limits.deadline_s, _resolve, future, late)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+            self._room.leave(ticket)
+
+    def close(self) -> None:
+        """Take no more listings. The lanes finish those that wait, and end."""
+        self._room.close()
+
+    def join(self) -> None:
+        """Wait until the lanes have ended."""
+        for lane in self._lanes:
+            lane.join()
+
+    def _estimate(self, listing: Listing) -> int:
+        facts = self.assessor.bundle.facts
+        tokens = (len(listing.title) + len(listing.description)) // CHARACTERS_A_TOKEN + 2
+        return min(tokens, facts.max_tokens * facts.max_windows)
+
+    def _work(self, scorer: Scorer) -> None:
+        while work := self._room.take():
+            if isinstance(work, Ticket):
+                self._prepare(work)
+            else:
+                self._run(scorer, work)
+
+    def _prepare(self, ticket: Ticket) -> None:
+        begun = perf_counter()
+        try:
+            prepared = self.assessor.prepare(ticket.listing)
+        except Exception as error:  # a listing that cannot be prepared fails alone
+            ticket.deliver(error)
+            return
+        ticket.prepare_s = perf_counter() - begun
+        self._room.ready(ticket, prepared)
+
+    def _run(self, scorer: Scorer, batch: Sequence[Window]) -> None:
+        begun = perf_counter()
+        for window in batch:
+            window.ticket.started_at = window.ticket.started_at or begun
+        try:
+            logits = scorer.run([window.ids for window in batch])
+        except Exception as error:
+            self._run_apart(scorer, batch, error)
+            return
+        self._on_batch(len(batch))
+        for window, row in zip(batch, logits, strict=True):
+            if self._room.finish(window, row):
+                self._conclude(window.ticket)
+
+    def _run_apart(self, scorer: Scorer, batch: Sequence[Window], error: Exception) -> None:
+        """One window that fails must not fail its neighbours."""
+        if len(batch) > 1:
+            for window in batch:
+                self._run(scorer, [window])
+        else:
+            batch[0].ticket.deliver(error)
+
+    def _conclude(self, ticket: Ticket) -> None:
+        assert ticket.prepared is not None
+        assert ticket.logits is not None
+        try:
+            assessment = self.assessor.conclude(ticket.prepared, ticket.logits)
+        except Exception as error:
+            ticket.deliver(error)
+            return
+        waited_s = max(0.0, ticket.started_at - ticket.admitted_at - ticket.prepare_s)
+        scoring_s = perf_counter() - ticket.started_at
+        timings_s = {"prepare": ticket.prepare_s, "queue": waited_s, "score": scoring_s}
+        ticket.deliver(Scored(assessment, {stage: 1_000 * spent for stage, spent in timings_s.items()}))
+
+
+def open_batcher(
+    bundle: Bundle, policies: PolicySet, control: ControlSample, limits: Limits, on_batch: Callable[[int], None]
+) -> Batcher:
+    """A bundle ready to serve: read, checked, and run once at each length that it will see. Raises BundleError."""
+    assessor = Assessor(bundle, policies, control)
+    scorers = [OnnxScorer(bundle) for _ in range(limits.lanes)]
+    for scorer in scorers:
+        for tokens in sorted({min(tokens, bundle.facts.max_tokens) for tokens in WARM_UP_TOKENS}):
+            scorer.run([[0] * tokens] * BATCH_WINDOWS)
+    return Batcher(assessor, scorers, limits, on_batch)
+
+
+def _answer_of(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Scored]) -> Callable[[Any], None]:
+    """What a lane calls with the result: it crosses over to the loop that the caller waits on."""
+
+    def deliver(result: Any) -> None:
+        try:
+            loop.call_soon_threadsafe(_resolve, future, result)
+        except RuntimeError:
+            log.debug("an answer came after its event loop had ended")
+
+    return deliver
+
+
+def _resolve(future: asyncio.Future[Scored], result: Any) -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,0 +1,115 @@
+"""Bytes from the network to checked values: bounded, timed, and strict about JSON. What the values mean is `wire`'s."""
+
+import asyncio
+import json
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+from starlette.requests import ClientDisconnect, Request
+
+from fairstall.model.errors import ListingError
+from fairstall.model.listing import Listing
+from fairstall.model.wire import ListingBody, listing_error
+from fairstall.serving.problems import BodyTooLarge, CallerLeft, Malformed, SlowCaller, UnsupportedMedia
+
+
+async def read_body(request: Request, *, limit_bytes: int, within_s: float) -> bytes:
+    """The body of a JSON request. Raises UnsupportedMedia, BodyTooLarge (before all of it was taken) or SlowCaller."""
+    _check_media(request)
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit_bytes:
+        raise _too_large(limit_bytes)
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(within_s):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit_bytes:
+                    raise _too_large(limit_bytes)
+                parts.append(part)
+    except TimeoutError as error:
+        raise SlowCaller(f"the body did not arrive within {within_s:g} seconds") from error
+    except ClientDisconnect as error:
+        raise CallerLeft from error
+    return b"".join(parts)
+
+
+def read_json(body: bytes) -> Any:
+    """The JSON value in `body`, decimals kept exact. Raises Malformed, which names the place.
+
+    Stricter than RFC 8259 asks: a repeated name is refused, since two readers could make two listings of it, and so is
+    half of a surrogate pair, which no database and no answer can hold.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_object, parse_float=Decimal, parse_constant=_no_such_number
+        )
+    except UnicodeDecodeError as error:
+        raise Malformed("body", f"not UTF-8: byte 0x{body[error.start]:02X} at position {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise Malformed("body", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise Malformed("body", "nested too deeply") from error
+    except ValueError as error:
+        raise Malformed("body", "a number has too many digits") from error
+    if b"\\u" in body:
+        _check_escapes(body)
+    return value
+
+
+def read_listing(value: Any) -> Listing:
+    """The checked listing in a JSON value. Raises ListingError, which names each wrong field."""
+    try:
+        return ListingBody.model_validate(value).listing()
+    except ValidationError as error:
+        raise listing_error(error) from error
+
+
+def read_listings(value: Any, *, at_most: int) -> list[Any]:
+    """The values of a batch: an array, or an object with the one field `listings`. They are not yet checked."""
+    if isinstance(value, dict):
+        if unknown := [name for name in value if name != "listings"]:
+            raise ListingError(unknown[0][:80], "unknown field: a batch has the one field 'listings'")
+        value = value.get("listings")
+    if not isinstance(value, list):
+        raise ListingError("listings", "an array of listings is needed")
+    if not 1 <= len(value) <= at_most:
+        raise ListingError("listings", f"a batch has 1 to {at_most} listings, this one has {len(value)}")
+    return value
+
+
+def _check_media(request: Request) -> None:
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    if media.strip().lower() != "application/json":
+        raise UnsupportedMedia(f"Content-Type is {media.strip()[:80] or 'missing'!r}: send application/json")
+    charset = parameters.lower().replace(" ", "").partition("charset=")[2].strip('"')
+    if charset not in ("", "utf-8", "utf8"):
+        raise UnsupportedMedia(f"the charset is {charset[:80]!r}: JSON is sent as UTF-8")
+    if (encoding := request.headers.get("content-encoding", "identity")) != "identity":
+        raise UnsupportedMedia(f"Content-Encoding is {encoding[:80]!r}: send the body uncompressed")
+
+
+def _too_large(limit_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the body is larger than {limit_bytes:,} bytes, which is the limit here")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Malformed(twice[:80], "the name occurs more than once in one object")
+    return value
+
+
+def _check_escapes(body: bytes) -> None:
+    try:
+        from_json(body)
+    except ValueError as error:
+        raise Malformed("body", f"not JSON: {error}") from error
+
+
+def _no_such_number(name: str) -> NoReturn:
+    raise Malformed("body", f"{name} is no JSON number")

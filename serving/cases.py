@@ -1,0 +1,35 @@
+"""Which decisions people are asked about, and how soon. The queue itself is `labeling`'s."""
+
+import random
+from datetime import datetime
+
+from fairstall.model.decide import Finding, Outcome
+from fairstall.model.decision import Assessment
+from fairstall.model.identifiers import time_ordered_id
+from fairstall.model.policies import PolicySet, Severity
+from fairstall.records.ledger import CaseReason, NewCase
+
+SEVERITY_WEIGHT = {Severity.LOW: 0.25, Severity.MEDIUM: 0.5, Severity.HIGH: 0.75, Severity.CRITICAL: 1.0}
+WITHOUT_SCORE = 0.5  # a rule's match on a policy that no model scores
+WITHOUT_FINDING = 0.25  # a doubt alone: the language is unknown, the text too long or disguised
+
+
+def case_for(assessment: Assessment, policies: PolicySet, *, now: datetime) -> NewCase | None:
+    """The case that an assessment opens: none, one because it is uncertain, or one of the control sample.
+
+    A control case has a random priority, so that its place in the queue does not give it away.
+    """
+    if assessment.outcome is Outcome.REVIEW:
+        gravest = max(assessment.findings, key=lambda finding: _priority(finding, policies), default=None)
+        priority = _priority(gravest, policies) if gravest else WITHOUT_FINDING
+        return NewCase(time_ordered_id(now), CaseReason.UNCERTAIN, gravest.policy if gravest else None, priority)
+    if assessment.sampling.control:
+        policy = assessment.findings[0].policy if assessment.findings else None
+        return NewCase(time_ordered_id(now), CaseReason.CONTROL, policy, random.random())
+    return None
+
+
+def _priority(finding: Finding, policies: PolicySet) -> float:
+    """Expected harm, 0 to 1: the weight of the policy's severity times the probability that it is violated."""
+    probability = WITHOUT_SCORE if finding.probability is None else finding.probability
+    return SEVERITY_WEIGHT[policies[finding.policy].severity] * probability

@@ -1,0 +1,22 @@
+"""How much the service takes on at once, in one place."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of everything that waits. Tokens are those of the model that serves.
+
+    `deadline_s` runs from a listing's admission to its scores; `body_deadline_s` from the head of a request to its end.
+    """
+
+    lanes: int = 2
+    waiting_tokens: int = 65_536
+    waiting_submissions: int = 1_024
+    deadline_s: float = 5.0
+    body_deadline_s: float = 15.0
+    body_bytes: int = 1_000_000
+    batch_bytes: int = 8_000_000
+    batch_listings: int = 100
+    batch_side_by_side: int = 16
+    key_cache_s: float = 5.0

@@ -1,0 +1,87 @@
+"""What Prometheus is told: stages, outcomes, queue, batches and versions, in a registry of the app's own."""
+
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from fairstall.model.decision import Assessment, Versions
+
+STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+COUNT_BUCKETS = (1, 2, 3, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Telemetry:
+    """Every metric of one app."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._stages = Histogram(
+            "fairstall_stage_seconds",
+            "Time of one listing by stage; store is per transaction, request per request.",
+            ["stage"],
+            buckets=STAGE_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._outcomes = Counter(
+            "fairstall_decisions", "Decisions stored, by outcome.", ["outcome"], registry=self.registry
+        )
+        self._findings = Counter(
+            "fairstall_findings",
+            "Findings stored, by policy and outcome of the listing.",
+            ["policy", "outcome"],
+            registry=self.registry,
+        )
+        self._responses = Counter(
+            "fairstall_responses", "HTTP responses, by route and status.", ["route", "status"], registry=self.registry
+        )
+        self._batches = Histogram(
+            "fairstall_batch_windows", "Windows run at once.", buckets=(1, 2, 3, 4), registry=self.registry
+        )
+        self._commits = Histogram(
+            "fairstall_commit_submissions",
+            "Requests stored in one transaction.",
+            buckets=COUNT_BUCKETS,
+            registry=self.registry,
+        )
+        self._reloads = Counter(
+            "fairstall_reloads", "Bundles that were put into service or refused.", ["result"], registry=self.registry
+        )
+        self._serving = Gauge(
+            "fairstall_serving_info", "1 for the versions in service.", ["model", "policies"], registry=self.registry
+        )
+        self._waiting = Gauge("fairstall_waiting_tokens", "Tokens that wait for a lane.", registry=self.registry)
+
+    def watch_queue(self, tokens: Callable[[], int]) -> None:
+        self._waiting.set_function(tokens)
+
+    def batch(self, windows: int) -> None:
+        self._batches.observe(windows)
+
+    def commit(self, submissions: int, seconds: float) -> None:
+        self._commits.observe(submissions)
+        self._stages.labels("store").observe(seconds)
+
+    def scored(self, timings_ms: Mapping[str, float]) -> None:
+        for stage, spent_ms in timings_ms.items():
+            self._stages.labels(stage).observe(spent_ms / 1_000)
+
+    def stored(self, assessment: Assessment) -> None:
+        outcome = str(assessment.outcome)
+        self._outcomes.labels(outcome).inc()
+        for finding in assessment.findings:
+            self._findings.labels(finding.policy, outcome).inc()
+
+    def responded(self, route: str, status: int, seconds: float) -> None:
+        self._responses.labels(route, str(status)).inc()
+        self._stages.labels("request").observe(seconds)
+
+    def reloaded(self, *, accepted: bool) -> None:
+        self._reloads.labels("accepted" if accepted else "refused").inc()
+
+    def serves(self, versions: Versions) -> None:
+        self._serving.clear()
+        self._serving.labels(versions.model, versions.policies).set(1)
+
+    def text(self) -> bytes:
+        """All of it in Prometheus' text format 0.0.4."""
+        return generate_latest(self.registry)

@@ -1,0 +1,123 @@
+"""What goes wrong in a request, as RFC 9457 problem details: one table from our errors to statuses and words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from fairstall.model.errors import (
+    Conflict,
+    DeadlineExceeded,
+    FairstallError,
+    Forbidden,
+    InputError,
+    ListingError,
+    NotFound,
+    Overloaded,
+    ServiceError,
+    StoreUnavailable,
+    Unauthorized,
+)
+
+PROBLEM_JSON = "application/problem+json"
+TYPE_PREFIX = "urn:fairstall:problem:"
+
+
+class Malformed(InputError):
+    """The body is not what its content type says."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place}: {problem}")
+        self.problems = ((place, problem),)
+
+
+class BodyTooLarge(InputError):
+    """The body is larger than this endpoint takes."""
+
+
+class UnsupportedMedia(InputError):
+    """The body has to be JSON."""
+
+
+class SlowCaller(InputError):
+    """The body took too long to arrive."""
+
+
+class KeyReused(InputError):
+    """This Idempotency-Key was used for another request."""
+
+
+class CallerLeft(InputError):
+    """The caller closed the connection before there was an answer."""
+
+
+class NoSuchMethod(InputError):
+    """This address does not take that method."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one class of errors is told: `name` ends the problem's type."""
+
+    status: int
+    name: str
+    title: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+INTERNAL = Kind(500, "internal", "Something went wrong on our side")
+KINDS: Mapping[type[FairstallError], Kind] = {
+    ListingError: Kind(422, "invalid-field", "A field is missing, unknown or wrong"),
+    Malformed: Kind(400, "malformed", "The request cannot be read"),
+    BodyTooLarge: Kind(413, "too-large", "The body is too large", {"Connection": "close"}),
+    UnsupportedMedia: Kind(415, "unsupported-media", "The body has to be JSON"),
+    SlowCaller: Kind(408, "slow", "The body took too long to arrive", {"Connection": "close"}),
+    KeyReused: Kind(422, "idempotency-key-reused", "The Idempotency-Key was used for another request"),
+    CallerLeft: Kind(499, "caller-left", "The caller left before there was an answer"),
+    NoSuchMethod: Kind(405, "method-not-allowed", "This address does not take that method"),
+    Unauthorized: Kind(401, "unauthorized", "A valid key is needed", {"WWW-Authenticate": 'Bearer realm="fairstall"'}),
+    Forbidden: Kind(403, "forbidden", "The key does not allow that"),
+    NotFound: Kind(404, "not-found", "There is no such thing here"),
+    Conflict: Kind(409, "conflict", "The present state does not allow that", {"Retry-After": "1"}),
+    InputError: Kind(400, "bad-request", "The request is wrong"),
+    Overloaded: Kind(429, "overloaded", "Too many listings are waiting", {"Retry-After": "1"}),
+    DeadlineExceeded: Kind(503, "deadline", "The answer would come too late", {"Retry-After": "1"}),
+    StoreUnavailable: Kind(503, "store-unavailable", "The decision could not be stored", {"Retry-After": "2"}),
+    ServiceError: Kind(503, "unavailable", "The service cannot answer now", {"Retry-After": "2"}),
+    FairstallError: INTERNAL,
+}
+
+
+def kind_of(error: BaseException) -> Kind:
+    """The nearest entry of the table. Whatever is not ours is told as an internal error, without its words."""
+    return next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), INTERNAL)
+
+
+def problem_body(error: BaseException, *, request_id: str | None = None) -> dict[str, Any]:
+    """The problem details of an error; `errors` name the fields where it has any."""
+    kind = kind_of(error)
+    detail = str(error) if kind is not INTERNAL else "An unexpected error was logged under this request id."
+    body: dict[str, Any] = {
+        "type": TYPE_PREFIX + kind.name,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": _encodable(detail),
+    }
+    problems: Sequence[tuple[str, str]] = getattr(error, "problems", ())
+    if problems and kind is not INTERNAL:
+        body["errors"] = [{"field": _encodable(name), "problem": _encodable(said)} for name, said in problems]
+    return body if request_id is None else body | {"request_id": request_id}
+
+
+def problem_response(error: BaseException, *, request_id: str | None = None) -> Response:
+    body = problem_body(error, request_id=request_id)
+    return Response(
+        orjson.dumps(body), status_code=body["status"], media_type=PROBLEM_JSON, headers=dict(kind_of(error).headers)
+    )
+
+
+def _encodable(text: str) -> str:
+    """A caller's field names may hold lone surrogates, which no JSON answer can carry."""
+    return text.encode("utf-8", "replace").decode()

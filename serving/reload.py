@@ -1,0 +1,110 @@
+"""The model in service, and how a newly promoted one takes its place without a lost request."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from fairstall.model.bundle import Bundle
+from fairstall.model.deployed import POINTER_FILE, Deployments
+from fairstall.model.errors import SetupError
+from fairstall.serving.batcher import Batcher
+from fairstall.serving.metrics import Telemetry
+
+log = logging.getLogger("fairstall.serving")
+
+LOOK_EVERY_S = 0.5
+
+Signature: TypeAlias = tuple[int, int, int] | None
+
+
+class ModelInService:
+    """Which batcher takes new listings. A replaced one finishes those that it has."""
+
+    def __init__(self, batcher: Batcher, telemetry: Telemetry) -> None:
+        self._batcher = batcher
+        self._telemetry = telemetry
+        telemetry.watch_queue(lambda: self._batcher.waiting_tokens)
+        telemetry.serves(batcher.assessor.versions)
+
+    @property
+    def batcher(self) -> Batcher:
+        return self._batcher
+
+    def replace(self, batcher: Batcher) -> None:
+        """Call it on the event loop: between two awaits of a request, so that none meets a closed batcher."""
+        old, self._batcher = self._batcher, batcher
+        old.close()
+        self._telemetry.serves(batcher.assessor.versions)
+
+    def close(self) -> None:
+        """Finish what waits and end the lanes."""
+        self._batcher.close()
+        self._batcher.join()
+
+
+class BundleWatch:
+    """Looks at the pointer file of the models folder and puts what it names into service.
+
+    `open_batcher` opens a bundle aside, warmed up. A bundle that is broken is refused and the old one goes on serving.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: ModelInService,
+        open_batcher: Callable[[Bundle], Batcher],
+        telemetry: Telemetry,
+        *,
+        seen: Signature,
+    ) -> None:
+        self._pointer = folder / POINTER_FILE
+        self._deployments = Deployments(folder)
+        self._model = model
+        self._open_batcher = open_batcher
+        self._telemetry = telemetry
+        self._seen = seen
+
+    async def run(self) -> None:
+        """Look for ever, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                await self.look()
+            except Exception:
+                log.exception("looking for a promoted bundle failed; the one in service goes on")
+
+    async def look(self) -> bool:
+        """Put a newly promoted bundle into service; True when one was."""
+        signature = pointer_signature(self._pointer)
+        if signature == self._seen:
+            return False
+        self._seen = signature
+        try:
+            batcher = await asyncio.to_thread(self._open)
+        except SetupError as error:
+            log.error("the promoted bundle was refused, the one in service goes on: %s", error)
+            self._telemetry.reloaded(accepted=False)
+            return False
+        if batcher is None:
+            return False
+        self._model.replace(batcher)
+        self._telemetry.reloaded(accepted=True)
+        log.info("now serving %s", batcher.assessor.versions.model)
+        return True
+
+    def _open(self) -> Batcher | None:
+        deployment = self._deployments.current()
+        if deployment is None or deployment.version == self._model.batcher.assessor.versions.model:
+            return None
+        return self._open_batcher(self._deployments.bundle(deployment))
+
+
+def pointer_signature(pointer: Path) -> Signature:
+    """What changes whenever the pointer file is replaced; None while there is none."""
+    try:
+        found = pointer.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

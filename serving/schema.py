@@ -1,0 +1,108 @@
+"""The shapes of answers, for the OpenAPI document and for tests: nothing is built from them at run time."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+DecisionId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+OutcomeName = Literal["approve", "review", "block"]
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class EvidenceShape(Shape):
+    """The raw text `start:end` of a field, in Unicode code points."""
+
+    field: Literal["title", "description"]
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=0)]
+    text: str
+
+
+class FindingShape(Shape):
+    """One policy that stood in the way of approval. `probability` is null when no model scores this policy."""
+
+    policy: str
+    probability: Probability | None
+    band: Literal["low", "medium", "high"]
+    source: Literal["model", "rule", "model+rule"]
+    evidence: list[EvidenceShape]
+    reason: str
+
+
+class VersionsShape(Shape):
+    """Which model and which policies took part."""
+
+    model: str
+    policies: str
+
+
+class _Decided(Shape):
+    decision_id: DecisionId
+    listing_id: str
+    outcome: OutcomeName
+    findings: list[FindingShape]
+    doubts: list[Literal["language_not_covered", "longer_than_the_model_reads", "text_disguised"]]
+    evasion: Annotated[dict[str, int], Field(description="How often each trick of disguise was undone in the text.")]
+    case_id: Annotated[DecisionId | None, Field(description="The case in the review queue of a listing under review.")]
+    versions: VersionsShape
+    automated: Annotated[bool, Field(description="False when a person decided or has to decide.")]
+    scores: Annotated[
+        dict[str, Probability] | None, Field(description="Every policy's probability; with `?scores=true` only.")
+    ] = None
+
+
+class Answer(_Decided):
+    """What a listing is answered with, once its decision is stored."""
+
+    timings_ms: Annotated[dict[str, float], Field(description="Milliseconds by stage: prepare, queue, score, decide.")]
+
+
+class StoredDecision(_Decided):
+    """A decision read back. `overrides` names the decision that this one takes the place of."""
+
+    seller_id: str
+    decided_at: Moment
+    actor: Annotated[str, Field(description="'model' or 'user:NAME'.")]
+    overrides: DecisionId | None
+
+
+class FieldProblem(Shape):
+    field: str
+    problem: str
+
+
+class Problem(Shape):
+    """RFC 9457 problem details. `errors` name each wrong field."""
+
+    type: Annotated[str, Field(json_schema_extra={"format": "uri"})]
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] | None = None
+    request_id: str | None = None
+
+
+class RefusedItem(Shape):
+    """In the place of a listing that was wrong."""
+
+    error: Problem
+
+
+class BatchAnswer(Shape):
+    """An answer or an error for each listing, in their order."""
+
+    answers: list[Answer | RefusedItem]
+
+
+class Health(Shape):
+    status: Literal["ok"]
+
+
+class Readiness(Shape):
+    status: Literal["ready"]
+    versions: VersionsShape

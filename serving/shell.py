@@ -1,0 +1,103 @@
+"""What surrounds every request: its id, security headers, one log line, and an answer even to what nobody foresaw.
+
+A plain ASGI middleware, since Starlette's own base class costs more than the rest of the request.
+"""
+
+import json
+import logging
+import re
+import secrets
+from time import perf_counter
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fairstall.serving.metrics import Telemetry
+from fairstall.serving.problems import problem_response
+
+log = logging.getLogger("fairstall.serving")
+
+REQUEST_ID = "X-Request-Id"
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+_SENSIBLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+
+
+class Shell:
+    """Wraps the whole app, mounted ones included; a header that an app sets itself stays as it is."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self._app = app
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = perf_counter()
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def send_dressed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _dress(message, request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_dressed)
+        except Exception as error:
+            log.exception("request %s failed", request_id)
+            if status:
+                raise
+            await problem_response(error, request_id=request_id)(scope, receive, send_dressed)
+        finally:
+            self._note(scope, request_id, status, perf_counter() - begun)
+
+    def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        route = route_of(scope)
+        self._telemetry.responded(route, status, seconds)
+        if log.isEnabledFor(logging.INFO):
+            facts = {"request_id": request_id, "method": scope["method"], "route": route, "status": status}
+            log.info("request", extra={"facts": facts | {"ms": round(1_000 * seconds, 1)}})
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the address, never the address itself: it could hold anything."""
+    return str(getattr(scope.get("route"), "path", "") or "other")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line. Text of listings is nowhere logged, so it cannot be here."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= getattr(record, "facts", {})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get(REQUEST_ID, "")
+    return given if _SENSIBLE_ID.fullmatch(given) else secrets.token_hex(16)
+
+
+def _dress(message: Message, request_id: str) -> None:
+    headers = MutableHeaders(scope=message)
+    headers[REQUEST_ID] = request_id
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
