@@ -38,6 +38,9 @@ _FLAG_LETTERS = re.compile("[\U0001f1e6-\U0001f1ff]+")
 _BOXED_LETTERS = re.compile("[\U0001f150-\U0001f169\U0001f170-\U0001f189]\ufe0f?")
 _SMALL_LETTER = re.compile("[a-z]")
 _BOXED_WORDS = re.compile("[A-Za-z\U0001f150-\U0001f169\U0001f170-\U0001f189\ufe0f]+")
+_LETTER_OF: dict[int, str] = {0xFE0F: ""} | {
+    first + place: chr(ord("A") + place) for first in (0x1F150, 0x1F170, 0x1F1E6) for place in range(26)
+}
 _REGIONS = (  # with a flag: ISO 3166, and what Unicode adds
     " AC AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT"
     " BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CP CQ CR CU CV CW CX CY CZ DE DG DJ DK DM DO DZ EA EC"
@@ -167,8 +170,9 @@ def read_emoji_letters(draft: Draft) -> None:
     """Boxed letters that spell something, and regional indicators that make no flags, as the letters they show."""
     edits: list[Edit] = []
     for match in _FLAG_LETTERS.finditer(draft.text):
-        if not _are_flags(_letters(match[0])):
-            edits.append((match.start(), match.end(), _letters(match[0])))
+        letters = _letters(match[0])
+        if not _are_flags(letters):
+            edits.append((match.start(), match.end(), letters))
     if _BOXED_LETTERS.search(draft.text):
         for word in _BOXED_WORDS.finditer(draft.text):
             if len(word[0].replace("\ufe0f", "")) >= SHORTEST_BOXED_WORD:
@@ -188,12 +192,7 @@ def _unboxed(word: re.Match[str]) -> list[Edit]:
 
 
 def _letters(emoji: str) -> str:
-    return "".join(chr(ord("A") + _alphabet_place(ord(one))) for one in emoji if one != "\ufe0f")
-
-
-def _alphabet_place(code: int) -> int:
-    first = max(start for start in (0x1F150, 0x1F170, 0x1F1E6) if start <= code)
-    return code - first
+    return emoji.translate(_LETTER_OF)
 
 
 def _are_flags(letters: str) -> bool:

@@ -6,18 +6,25 @@ from dataclasses import dataclass
 from fairstall.model.view_draft import Draft
 from fairstall.model.view_offsets import Edit
 
-ENOUGH_TO_TRUST = 2  # different words that are certainly leetspeak; then doubtful ones of the same text count too
+ENOUGH_CERTAIN = 2  # different words that are leetspeak beyond doubt
+ENOUGH_IN_ALL = 3  # different words, the likely ones included
+SHARE_IN_ALL = 0.4  # of a text's words
 
 _LETTER_FOR = str.maketrans("0134578@$!", "oieastbasi")
 _VOWEL_PAIR = re.compile(r"[0134@]{2}\Z")
 _PAIRS = ("00", "11", "33", "55", "$$")
 _CANDIDATE = re.compile(r"(?<![\w@$!])(?=[A-Za-z]*+[0134578@$!]++[A-Za-z])[\w@$!]++")
+_WIDE_CANDIDATE = re.compile(r"(?<![\w@$!])(?=[A-Za-z]*+[0134578@$!])[0-9A-Za-z@$!]++(?!\w)")
+_EDGE_SIGN = re.compile(r"[0134578@$!][A-Za-z]{3,}\Z|[A-Za-z]{3,}[0345@$]\Z")
 _SHAPE = re.compile(r"[0134578@$!]*[A-Za-z]+(?:[0134578@$!]+[A-Za-z]+)*[0134578@$!]*\Z")
 _SIGNS = re.compile(r"[^A-Za-z]+")
 _SIGN_FOR_VOWEL = re.compile(r"[0134@!]")
 _INNER_SIGN = re.compile(r"[A-Za-z][^A-Za-z]+[A-Za-z]|[^A-Za-z][A-Za-z]+[^A-Za-z]")
 _MEASURE = re.compile(r"\d+x\d+|\d+in\d+|(?:buy|pay|get|take)\d", re.IGNORECASE)
-_UNIT = re.compile(r"\d(?:[mck]m|[mk]g|ml|[gt]b|ft|inch|oz|pcs?|pack|lbs?|m?ah|hz|0s|rd|th|st)\Z", re.IGNORECASE)
+_UNIT = re.compile(
+    r"\d(?:[mck]m|[mk]g|ml|[gt]b|ft|inch|oz|pcs?|pack|lbs?|m?ah|hz|0s|rd|th|st|plus|pro|max|prime|mini|lite|ultra|edge)\Z",
+    re.IGNORECASE,
+)
 _FOR_OR_GET = re.compile(r"[A-Za-z]{3,}[14][A-Za-z]{3,}\Z")  # glitter4girls, buy1get
 _MAIL = re.compile(
     r"@(?:[\w-]+[.-]\w|gmail|googlemail|hotmail|outlook|yahoo|icloud|proton|tutanota|mail|aol)", re.IGNORECASE
@@ -33,27 +40,38 @@ _ONSET = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Word:
     start: int
     text: str
-    certain: bool
 
 
 def read_leetspeak(draft: Draft) -> None:
-    """Digits and signs inside words as the letters they stand for; counted by word."""
+    """Digits and signs inside words as the letters they stand for; counted by word.
+
+    Words that can hardly be anything else are read on their own. Others, which look like model numbers as well, are
+    read once the text has enough of both.
+    """
     text = draft.text
-    found = [
-        _Candidate(match.start(), match[0], _is_certain(match[0], text[match.end() : match.end() + 2]))
-        for match in _CANDIDATE.finditer(text)
-        if match[0].isascii()
-    ]
-    trusted = len({one.text.lower() for one in found if one.certain}) >= ENOUGH_TO_TRUST
-    edits = [_fold(one) for one in found if one.certain or (trusted and _is_likely(one.text))]
-    draft.tricks["leet"] += len(edits)
-    draft.swap_slices(edits)
+    found = [_Word(match.start(), match[0]) for match in _CANDIDATE.finditer(text) if match[0].isascii()]
+    certain = [word for word in found if _is_certain(word.text, text[word.start + len(word.text) :][:2])]
+    if certain or len(found) >= ENOUGH_IN_ALL:
+        likely = [_Word(match.start(), match[0]) for match in _WIDE_CANDIDATE.finditer(text) if _is_likely(match[0])]
+        if _is_leetspeak(text, certain, likely):
+            certain = sorted({*certain, *likely}, key=lambda word: word.start)
+    draft.tricks["leet"] += len(certain)
+    draft.swap_slices([_fold(word) for word in certain])
 
 
-def _fold(word: _Candidate) -> Edit:
+def _is_leetspeak(text: str, certain: list[_Word], likely: list[_Word]) -> bool:
+    """Whether the whole text is in it: by two different certain words, one and two likely ones, or by its share."""
+    kinds = {word.text.lower() for word in certain}
+    inner = {word.text.lower() for word in likely if _INNER_SIGN.search(word.text)} | kinds
+    if len(kinds) >= ENOUGH_CERTAIN or (kinds and len(inner) >= ENOUGH_IN_ALL):
+        return True
+    return len(inner) >= ENOUGH_IN_ALL and len(inner) >= SHARE_IN_ALL * len(text.split())
+
+
+def _fold(word: _Word) -> Edit:
     body = word.text.rstrip("@$!")
     letters = body.replace("11", "ll").translate(_LETTER_FOR)
     if body.isupper():
@@ -79,7 +97,7 @@ def _signs_spell(word: str) -> bool:
     signs = list(_SIGNS.finditer(word))
     letters = len(word) - sum(len(sign[0]) for sign in signs)
     inner = [sign for sign in signs if sign.start() > 0 and sign.end() < len(word)]
-    if not any(_SIGN_FOR_VOWEL.search(sign[0]) or sign[0] == "$" for sign in inner):
+    if not inner:
         return False
     if any(len(sign[0]) > 1 and sign[0] not in _PAIRS for sign in signs):
         return _is_mostly_signs(word, signs, inner=len(inner), letters=letters)
@@ -96,11 +114,13 @@ def _is_mostly_signs(word: str, signs: list[re.Match[str]], *, inner: int, lette
 
 def _single_sign_spells(word: str, sign: re.Match[str], letters: int) -> bool:
     left, right = sign.start(), len(word) - sign.end()
-    if letters < (5 if word.isupper() else 3) or _FOR_OR_GET.match(word):
+    if sign[0] in "57":
+        return left > 1 and right > 1 and letters > 4 and word[1:].islower()
+    if letters < (4 if word.isupper() else 3) or _FOR_OR_GET.match(word):
         return False
-    if sign[0] == "!" and (left > 2 or not word.islower()):
-        return False
-    return sign[0] == "$" or right > 1 or left == 3
+    if sign[0] == "!":
+        return left <= 2 and right > 1
+    return sign[0] in ("$", "@") or (sign[0] != "8" and (right > 1 or left == 3))
 
 
 def _is_pronounceable(word: str) -> bool:
@@ -111,4 +131,7 @@ def _is_pronounceable(word: str) -> bool:
 def _is_likely(token: str) -> bool:
     """The looser test for a text with leetspeak elsewhere; quantities (`5g`) and models (`a4`) still stay."""
     word = token.rstrip("@$!")
-    return _SHAPE.match(word) is not None and _INNER_SIGN.search(word) is not None and not _MEASURE.search(word)
+    if len(word) < 3 or not _SHAPE.match(word) or _MEASURE.search(word) or _UNIT.search(word):
+        return False
+    inner = _INNER_SIGN.search(word) is not None
+    return (inner or _EDGE_SIGN.match(word) is not None) and _is_pronounceable(word)

@@ -8,10 +8,11 @@ from fairstall.model.view_draft import Draft
 from fairstall.model.view_offsets import Edit
 from fairstall.model.view_tables import Lookalikes, lookalikes
 
-SHORTEST_WHOLE_WORD = 3  # letters; a lone `α` or `с` is a letter of its own script
+SHORTEST_WHOLE_WORD = 3  # letters; a lone `α` is a Greek letter
 
 _WORD = regex.compile(r"[\p{L}\p{M}\p{Nd}]+")
 _LATIN = regex.compile(r"\p{Latin}")
+_GREEK, _CYRILLIC = regex.compile(r"\p{Greek}"), regex.compile(r"\p{Cyrillic}")
 _LETTER = regex.compile(r"\p{L}")
 
 
@@ -30,10 +31,11 @@ class _Word:
 
 
 def fold_lookalikes(draft: Draft) -> None:
-    """Greek, Cyrillic and other letters that pass for Latin ones, as those, in two places only.
+    """Greek, Cyrillic and other letters that pass for Latin ones, as those, in two kinds of words only.
 
-    In a word with Latin letters whose other letters are all lookalikes, where Latin prevails in the word or the text;
-    and in words made of nothing but lookalikes with Latin words on both sides (or on one, at either end of the text).
+    In a word that mixes Latin with nothing but lookalikes, where Latin prevails in the word or the text, or that mixes
+    Greek and Cyrillic ones, as no language does; and in words made of nothing but lookalikes with Latin words on both
+    sides (or on one, at either end of the text).
     """
     text = draft.text
     table = lookalikes()
@@ -55,16 +57,18 @@ def fold_lookalikes(draft: Draft) -> None:
 def _measured(start: int, word: str, table: Lookalikes) -> _Word:
     if word.isascii():
         return _Word(start, word, 0 if word.isdecimal() else len(word), 0, plain=False)
-    letters = _LETTER.findall(word)
-    foreign = [one for one in letters if one in table.near or not _LATIN.match(one)]
-    plain = not all(one in table.near for one in foreign)
-    return _Word(start, word, len(letters) - len(foreign), len(foreign), plain)
+    latin = len(_LATIN.findall(word))
+    foreign = len(_LETTER.findall(word)) - latin
+    plain = foreign > 0 and foreign > sum(one in table.near for one in word)
+    return _Word(start, word, latin, foreign, plain)
 
 
 def _mixed(word: _Word, *, latin_text: bool) -> bool:
-    if not (word.latin and word.foreign) or word.plain or _is_symbol_suffix(word.text):
+    if not word.foreign or word.plain or _is_symbol_suffix(word.text):
         return False
-    return latin_text or word.latin > word.foreign
+    if word.latin:
+        return latin_text or word.latin > word.foreign
+    return _GREEK.search(word.text) is not None and _CYRILLIC.search(word.text) is not None
 
 
 def _is_symbol_suffix(word: str) -> bool:

@@ -16,7 +16,7 @@ _KEPT = "™℠⅟↉\u0e33\u0eb3"  # the last two are Thai and Lao vowels
 _KEPT_NAMES = ("VULGAR FRACTION", "HANGUL LETTER")
 _ORDINARY_STYLED = "ªºⓂℹ™℠"  # Spanish ordinals, emoji and marks; not lettering
 # Alike to the eye, yet not in TR39, which asks for more: they count only beside Latin letters in the same word.
-_NEAR_LOOKALIKES = dict(zip("кКмМтпнвгεηκτχωλ", "kKmMtnhbrenktxwl", strict=True)) | {"ɑ": "a", "ɡ": "g"}
+_NEAR_LOOKALIKES = dict(zip("кКмМтпнвгяєεηκτχωλ", "kKmMtnhbrreenktxwl", strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ def compatibility_forms() -> CompatibilityForms:
 
     Left alone are spacing accents (NFKC makes two of them, a space and a loose accent), fractions (`10½` would read
     `101/2`), trade marks (`NikeTM`), ligatures of whole sentences, and the Thai, Lao and Korean letters that NFKC takes
-    apart though every keyboard types them. Parenthesised letters become bare ones, small capitals, which Unicode takes
-    for letters of their own, small letters, and C1 controls what Windows-1252 means by them, as in HTML.
+    apart though every keyboard types them. Parenthesised letters become bare ones, small capitals and other phonetic
+    letters that no spelling uses the letters they look like, C1 controls what Windows-1252 means by them, as in HTML.
     """
     even = dict(_windows_punctuation())
     uneven: dict[str, str] = {}
@@ -51,9 +51,9 @@ def compatibility_forms() -> CompatibilityForms:
             uneven[character] = folded
         if _is_lettering(character, folded):
             styled.add(character)
-    small_capitals = dict(_small_capitals())
-    even |= {ord(character): letter for character, letter in small_capitals.items()}
-    return CompatibilityForms(even, uneven, _one_of(uneven), frozenset(styled | small_capitals.keys()))
+    phonetic = dict(_small_capitals()) | {"ɑ": "a", "ɡ": "g"}
+    even |= {ord(character): letter for character, letter in phonetic.items()}
+    return CompatibilityForms(even, uneven, _one_of(uneven), frozenset(styled | phonetic.keys()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Passes over words: spaced-out letters, leetspeak, stretched letters, white space. Latin letters only, case kept."""
 
 import re
-from itertools import pairwise
 
 from fairstall.model.view_draft import Draft
 from fairstall.model.view_offsets import Edit
@@ -9,6 +8,7 @@ from fairstall.model.view_offsets import Edit
 SHORTEST_SPACED_WORD = 4
 SHORTEST_SLASHED_WORD = 5  # 802.11 a/b/g/n
 SHORTEST_STRETCHED_WORD = 5
+SHORTEST_ALPHABETIC_WORD = 7  # A B C D
 LONG_WORD = 8  # German compounds have three alike at their joints: Schifffahrt, Teeernte
 
 _SPACED = re.compile(
@@ -20,7 +20,7 @@ _THREE_ALIKE = re.compile(r"([A-Za-z])\1\1", re.IGNORECASE)
 _LETTERS_ONLY = re.compile(r"(?<![\w.@/])[A-Za-z]+(?![\w@/])")
 _STRETCH = re.compile(r"([a-z])\1{2,}", re.IGNORECASE)
 _ROMAN = re.compile(r"[ivxlcdm]+\Z|.*III\Z", re.IGNORECASE)
-_NEVER_DOUBLE = frozenset("ahijkquvwxy")
+_VOWELS = frozenset("aeiouy")
 _JOINING = frozenset("eflmnoprst")
 _UNEVEN_SPACE = re.compile(r"\s{2,}|[^\S ]")
 
@@ -30,11 +30,15 @@ def join_spaced_words(draft: Draft) -> None:
     edits: list[Edit] = []
     for match in _SPACED.finditer(draft.text):
         separator = match[1]
-        if not _is_spelled_word(match[0][:: len(separator) + 1], separator) or _runs_on(draft.text, match):
+        step = len(separator) + 1
+        word = match[0][::step]
+        if not _is_spelled_word(word, separator) or _runs_on(draft.text, match):
             continue
         draft.tricks["spaced"] += not (separator == "." and match[0].isupper())  # an acronym reads the same either way
-        step = len(separator) + 1
-        edits += [(at - step + 1, at, "") for at in range(match.start() + step, match.end(), step)]
+        for place in range(1, len(word)):
+            if separator != " " or not _begins_word(word, place):
+                at = match.start() + place * step
+                edits.append((at - len(separator), at, ""))
     draft.edit(edits)
 
 
@@ -43,17 +47,22 @@ def _is_spelled_word(word: str, separator: str) -> bool:
     shortest = SHORTEST_SLASHED_WORD if "/" in separator else SHORTEST_SPACED_WORD
     if len(letters) < shortest or len({one.lower() for one in letters}) < 3 or _LISTED.match(word):
         return False
-    if len(letters) < len(word) and not (word.islower() and len(word) <= len(letters) * 1.5):
+    if len(letters) < len(word) and len(word) > len(letters) * 1.5:
         return False
-    if (
-        any(
-            ord(second) - ord(first) == 1 and ord(third) - ord(second) == 1
-            for (first, second), (_, third) in pairwise(pairwise(word))
-        )
-        and len(word) < 6
-    ):
-        return False
-    return word.islower() or word.isupper() or word[1:].islower()
+    return len(word) >= SHORTEST_ALPHABETIC_WORD or not _is_alphabetic(word)
+
+
+def _is_alphabetic(word: str) -> bool:
+    """Whether three letters follow one another as in the alphabet, as lists of options do."""
+    codes = [ord(letter) for letter in word.lower()]
+    return any(
+        second == first + 1 and third == first + 2
+        for first, second, third in zip(codes, codes[1:], codes[2:], strict=False)
+    )
+
+
+def _begins_word(word: str, place: int) -> bool:
+    return word[place].isupper() and word[place - 1].islower()
 
 
 def _runs_on(text: str, match: re.Match[str]) -> bool:
@@ -98,7 +107,9 @@ def _shortened(word: str) -> list[Edit]:
         inside = run.start() > 0 and run.end() < len(word)
         if len(run[0]) == 3 and letter in _JOINING and inside and len(word) >= LONG_WORD:
             continue
-        keep = 1 if letter in _NEVER_DOUBLE else 2
+        keep = (
+            2 if letter in "eo" or (letter in "lsfz" and word[run.start() - 1 : run.start()].lower() in _VOWELS) else 1
+        )
         found.append((run.start() + keep, run.end(), ""))
     return found
 

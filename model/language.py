@@ -1,0 +1,124 @@
+"""Whether a listing is in a language that the model was trained for. What follows when it is not, decide() says."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import regex
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+from fairstall.model.listing import Listing
+
+FOREIGN_SHARE = 0.1  # of the letters; a name in another script is ordinary
+FEWEST_FOREIGN_LETTERS = 2
+CHARACTERS_READ = 1000
+FEWEST_WORDS = 4
+FEWEST_LETTERS = 20
+ODDS = 50  # a foreign language must be so much likelier than every covered one: brand names alone reach about 30
+ODDS_AGAINST_DECLARED = 1000
+
+# Languages that marketplaces see in Latin letters. Fewer candidates make fewer mistakes on names: left to itself, the
+# identifier takes English product titles for Latin, Welsh or Nigerian Pidgin.
+# fmt: off
+_CANDIDATES = frozenset({
+    "ca", "cs", "da", "de", "en", "es", "et", "fi", "fr", "hr", "hu", "id", "it", "lt", "lv", "ms", "nl", "no", "pl", "pt",
+    "ro", "sk", "sl", "sv", "tl", "tr", "vi",
+})
+# fmt: on
+_SCRIPTS = {
+    "Arabic": "ar fa ps sd ug ur",
+    "Armenian": "hy",
+    "Bengali": "as bn",
+    "Cyrillic": "be bg kk ky mk mn ru sr tg uk",
+    "Devanagari": "hi mr ne sa",
+    "Ethiopic": "am ti",
+    "Georgian": "ka",
+    "Greek": "el",
+    "Gujarati": "gu",
+    "Gurmukhi": "pa",
+    "Han": "ja ko yue zh",
+    "Hangul": "ko",
+    "Hebrew": "he yi",
+    "Hiragana": "ja",
+    "Kannada": "kn",
+    "Katakana": "ja",
+    "Khmer": "km",
+    "Lao": "lo",
+    "Malayalam": "ml",
+    "Myanmar": "my",
+    "Sinhala": "si",
+    "Tamil": "ta",
+    "Telugu": "te",
+    "Thai": "th",
+}
+_LETTER = regex.compile(r"[\p{L}--[\p{Common}\p{Inherited}]]", regex.V1)
+_WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+class LanguageGate:
+    """Knows the languages of a model by their BCP 47 tags; only the first part of a tag counts. Safe to share."""
+
+    def __init__(self, languages: tuple[str, ...]) -> None:
+        self.languages = frozenset(_primary(language) for language in languages)
+        self._foreign_letter = _letter_outside(_scripts_of(self.languages))
+
+    def covers(self, listing: Listing) -> bool:
+        """Whether the model can be expected to read this listing; without evidence against it, yes.
+
+        A declared language that is not covered settles it. One that is covered may be declared falsely, or by a form's
+        default, so script and text are looked at all the same; it only takes more to contradict it.
+        """
+        if listing.language and _primary(listing.language) not in self.languages:
+            return False
+        text = f"{listing.title} {listing.description}"
+        odds = ODDS_AGAINST_DECLARED if listing.language else ODDS
+        return not self._is_in_foreign_script(text) and not self._reads_foreign(text[:CHARACTERS_READ], odds)
+
+    def warm_up(self) -> None:
+        """Load the identifier now (0.7 s, 55 MB) rather than with the first listing."""
+        _identifier(self.languages)
+
+    def _is_in_foreign_script(self, text: str) -> bool:
+        if text.isascii():
+            return False
+        foreign = len(self._foreign_letter.findall(text))
+        return foreign >= FEWEST_FOREIGN_LETTERS and foreign > FOREIGN_SHARE * len(_LETTER.findall(text))
+
+    def _reads_foreign(self, text: str, odds: float) -> bool:
+        text = unicodedata.normalize("NFKC", text).lower()
+        words = _WORD.findall(text)
+        if len(words) < FEWEST_WORDS or sum(map(len, words)) < FEWEST_LETTERS:
+            return False
+        chances = dict(_identifier(self.languages).rank(text))
+        ours = [chance for language, chance in chances.items() if language in self.languages]
+        return bool(ours) and max(chances.values()) > odds * max(ours)
+
+
+def _primary(tag: str) -> str:
+    return tag.replace("_", "-").split("-")[0].lower()
+
+
+def _scripts_of(languages: frozenset[str]) -> list[str]:
+    """Scripts to expect: Latin always, for the names of goods."""
+    return ["Latin", *(script for script, users in _SCRIPTS.items() if languages.intersection(users.split()))]
+
+
+def _letter_outside(scripts: list[str]) -> regex.Pattern[str]:
+    expected = "".join(rf"\p{{{script}}}" for script in (*scripts, "Common", "Inherited"))
+    return regex.compile(rf"[\p{{L}}--[{expected}]]", regex.V1)
+
+
+@lru_cache(maxsize=4)
+def _identifier(languages: frozenset[str]) -> LanguageIdentifier:
+    """Naive Bayes over byte n-grams (Lui and Baldwin 2012, py3langid's model), cut down to the candidates."""
+    whole = LanguageIdentifier.from_model_file(MODEL_FILE)
+    whole.set_languages((_CANDIDATES | languages).intersection(whole.labels))
+    return LanguageIdentifier(
+        whole.nb_ptc,
+        whole.nb_pc,
+        whole.nb_classes,
+        whole.tk_nextmove,
+        whole.tk_output,
+        norm_probs=True,
+        tk_row=whole.tk_row,
+    )
