@@ -1,0 +1,214 @@
+"""`fairstall evaluate`, `compare`, `promote` and `rollback`: how good a bundle is, and whether it may serve."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fairstall.cli.settings import (
+    DEFAULT_HOME,
+    HomeSetting,
+    PoliciesSetting,
+    TrackingSetting,
+    models_folder,
+    tracking_uri,
+)
+from fairstall.model.bundle import FACTS_FILE, Bundle, open_bundle
+from fairstall.model.deployed import Deployments
+from fairstall.model.errors import Conflict, InputError, MissingExtra
+from fairstall.model.policies import PolicySet
+from fairstall.model.policy_file import load_policies, starter_policies
+from fairstall.model.starter_bundle import starter_bundle, starter_bundle_folder
+from fairstall.model.wire import iso_utc
+
+if TYPE_CHECKING:
+    from fairstall.evals.bootstrap import Bootstrap
+    from fairstall.evals.evaluation import Evaluation
+    from fairstall.evals.rows import EvalRow
+    from fairstall.evals.scored import ScoredRows
+
+CHAMPION, STARTER = "champion", "starter"
+
+Data: TypeAlias = Annotated[
+    list[Path],
+    typer.Option("--data", help="Labelled rows: a JSONL file, or a folder of them. May be given more than once."),
+]
+BundleName: TypeAlias = Annotated[
+    str, typer.Argument(help="A bundle's folder, or 'champion' for what serves, or 'starter' for what is shipped.")
+]
+Draws: TypeAlias = Annotated[int, typer.Option(min=100, max=10_000, help="How often groups are drawn for intervals.")]
+Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="The seed of those draws.")]
+
+
+def evaluate(
+    bundle: BundleName,
+    data: Data,
+    draws: Draws = 500,
+    seed: Seed = 0,
+    policies: PoliciesSetting = None,
+    home: HomeSetting = DEFAULT_HOME,
+    tracking: TrackingSetting = None,
+) -> None:
+    """Measure a bundle on labelled rows: every number with its interval, in the terminal and as an MLflow run."""
+    from fairstall.evals.evaluation import evaluate as measure
+    from fairstall.evals.rows import read_rows
+    from fairstall.evals.scored import score_rows
+    from fairstall.evals.tables import policy_table, source_table
+
+    opened, rows, policy_set = _named(bundle, home), read_rows(data), _policies(policies)
+    with _progress("scoring", len(rows)) as advance:
+        scored = score_rows(opened, rows, policies=policy_set, progress=advance)
+    evaluation = measure(scored, opened.facts.thresholds, bootstrap=_bootstrap(draws, seed))
+    console = Console()
+    console.print(policy_table(evaluation), source_table(evaluation), sep="\n")
+    uri = tracking_uri(home, tracking)
+    run_id = _record(opened, rows, scored, evaluation, policy_set, uri=uri, home=home)
+    console.print(f"MLflow run {run_id} at {uri}", soft_wrap=True, highlight=False)
+
+
+def compare(
+    first: BundleName,
+    second: BundleName,
+    data: Data,
+    draws: Draws = 1000,
+    seed: Seed = 0,
+    policies: PoliciesSetting = None,
+    home: HomeSetting = DEFAULT_HOME,
+) -> None:
+    """Compare two bundles on the same rows and say of each number whether the second is better, worse, or neither."""
+    from fairstall.evals.compare import compare as measure
+    from fairstall.evals.promotion import contender
+    from fairstall.evals.rows import read_rows
+    from fairstall.evals.tables import comparison_table
+
+    bundles, rows, policy_set = [_named(name, home) for name in (first, second)], read_rows(data), _policies(policies)
+    with _progress("scoring", 2 * len(rows)) as advance:
+        sides = [contender(bundle, rows, policies=policy_set, progress=advance) for bundle in bundles]
+    Console().print(comparison_table(measure(*sides, bootstrap=_bootstrap(draws, seed))))
+
+
+def promote(
+    bundle: Annotated[Path, typer.Argument(help="The candidate's folder.")],
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="Held-out rows to compare on, as for `fairstall evaluate`.")
+    ] = None,
+    rules: Annotated[Path | None, typer.Option(help="A file of gate rules. By default the shipped gate.toml.")] = None,
+    override: Annotated[bool, typer.Option("--override", help="Deploy in spite of a refusal.")] = False,
+    reason: Annotated[str, typer.Option(help="Why it is overridden; kept in the record of deployments.")] = "",
+    draws: Draws = 1000,
+    seed: Seed = 0,
+    policies: PoliciesSetting = None,
+    home: HomeSetting = DEFAULT_HOME,
+) -> None:
+    """Compare a candidate with the champion on held-out rows, ask the gate, and deploy the candidate if it passes."""
+    from fairstall.evals.gate_rules import load_rules, shipped_rules
+    from fairstall.evals.promotion import deploy_examined, examine
+    from fairstall.evals.rows import read_rows
+    from fairstall.evals.tables import comparison_table, gate_table
+
+    if override != bool(reason.strip()):
+        raise InputError("--override needs a --reason, which is recorded, and --reason is for --override alone")
+    champion, deployments = _champion(home), Deployments(models_folder(home))
+    if champion and not data:
+        raise InputError(f"{champion.version} serves: give --data with held-out rows to compare the candidate on")
+    rows = read_rows(data or []) if champion else []
+    with _progress("scoring", 2 * len(rows)) as advance:
+        examination = examine(
+            bundle,
+            champion,
+            rows,
+            load_rules(rules) if rules else shipped_rules(),
+            policies=_policies(policies),
+            bootstrap=_bootstrap(draws, seed),
+            progress=advance,
+        )
+    if examination.candidate and champion and examination.candidate.version == champion.version:
+        raise Conflict(f"{champion.version} serves already")
+    console = Console()
+    if examination.comparison:
+        console.print(comparison_table(examination.comparison))
+    console.print(gate_table(examination.verdict))
+    deployed = deploy_examined(
+        examination, deployments, deployed_at=iso_utc(datetime.now(UTC)), override=reason.strip() if override else None
+    )
+    console.print(f"{deployed.version} serves now, instead of {deployed.previous or 'the starter bundle'}")
+
+
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why; kept in the record of deployments.")],
+    home: HomeSetting = DEFAULT_HOME,
+) -> None:
+    """Put the bundle before the present one back into service."""
+    if not reason.strip():
+        raise InputError("a rollback needs a --reason, which is recorded")
+    deployments = Deployments(models_folder(home))
+    back = deployments.roll_back(reason=reason.strip(), deployed_at=iso_utc(datetime.now(UTC)))
+    Console().print(f"{back.version} serves again")
+
+
+def _record(
+    bundle: Bundle,
+    rows: "Sequence[EvalRow]",
+    scored: "ScoredRows",
+    evaluation: "Evaluation",
+    policies: PolicySet,
+    *,
+    uri: str,
+    home: Path,
+) -> str:
+    """Log the evaluation with all that it depends on; the id of the run."""
+    try:
+        from fairstall.evals.plots import draw_plots
+        from fairstall.evals.provenance import code_revision
+        from fairstall.evals.rows import rows_sha256
+        from fairstall.evals.tracking import RunTags, Tracking, open_run
+
+        plots = draw_plots(scored, evaluation, bundle.facts.thresholds)
+        tags = RunTags(bundle.version, policies.version, rows_sha256(rows), code_revision())
+        with open_run(Tracking(uri, home / "mlartifacts"), name=bundle.version, tags=tags) as run:
+            run.log_parameters({"rows": len(rows), "labels": len(scored.labels), "bundle": bundle.version})
+            run.log_evaluation(evaluation)
+            run.log_plots(plots)
+            run.log_text("card.md", bundle.card.read_text(encoding="utf-8"))
+    except ModuleNotFoundError as error:
+        raise MissingExtra("evaluate", "evals") from error
+    return run.run_id
+
+
+def _named(name: str, home: Path) -> Bundle:
+    if name == STARTER:
+        return starter_bundle()
+    if name != CHAMPION:
+        return open_bundle(Path(name))
+    return _champion(home) or starter_bundle()
+
+
+def _champion(home: Path) -> Bundle | None:
+    """What serves: the deployed bundle, or else the starter bundle where one is shipped."""
+    deployments = Deployments(models_folder(home))
+    if current := deployments.current():
+        return deployments.bundle(current)
+    return starter_bundle() if (starter_bundle_folder() / FACTS_FILE).exists() else None
+
+
+def _policies(path: Path | None) -> PolicySet:
+    return load_policies(path) if path else starter_policies()
+
+
+def _bootstrap(draws: int, seed: int) -> "Bootstrap":
+    from fairstall.evals.bootstrap import Bootstrap
+
+    return Bootstrap(draws=draws, seed=seed)
+
+
+@contextmanager
+def _progress(doing: str, total: int) -> Iterator[Callable[[int], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing, total=total)
+        yield lambda done: bar.advance(task, done)

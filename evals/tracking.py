@@ -1,0 +1,120 @@
+"""Evaluations as MLflow runs. No tracking URI is set for the process, and nothing is measured here.
+
+Metrics are named as `Evaluation.metrics` names them: a policy code has a dot for its slash, so that MLflow groups by
+scope.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairstall.evals.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+EVALUATIONS = "fairstall evaluations"
+METRICS_AT_ONCE = 1000  # what MLflow takes in one request
+PARAMETERS_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """Where runs go. `artifacts` is the folder of a new experiment's files, None to let the tracking server choose."""
+
+    uri: str
+    artifacts: Path | None = None
+    experiment: str = EVALUATIONS
+
+
+@dataclass(frozen=True, slots=True)
+class RunTags:
+    """What a number depends on: without these four it cannot be reproduced."""
+
+    bundle_version: str
+    policy_version: str
+    data_hash: str
+    code_revision: str
+
+
+class Run:
+    """One open MLflow run."""
+
+    def __init__(self, client: "MlflowClient", run_id: str) -> None:
+        self.run_id = run_id
+        self._client = client
+
+    def log_parameters(self, parameters: Mapping[str, object]) -> None:
+        from mlflow.entities import Param
+
+        values = [Param(name, str(value)) for name, value in parameters.items()]
+        for start in range(0, len(values), PARAMETERS_AT_ONCE):
+            self._client.log_batch(self.run_id, params=values[start : start + PARAMETERS_AT_ONCE])
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
+        from mlflow.entities import Metric
+
+        now = time.time_ns() // 1_000_000
+        values = [Metric(name, value, now, step) for name, value in metrics.items()]
+        for start in range(0, len(values), METRICS_AT_ONCE):
+            self._client.log_batch(self.run_id, metrics=values[start : start + METRICS_AT_ONCE])
+
+    def log_evaluation(self, evaluation: Evaluation, *, prefix: str = "") -> None:
+        """Every number by its name, and the whole of it with all intervals as `evaluation.json`."""
+        self.log_metrics({f"{prefix}{name}": value for name, value in evaluation.metrics().items()})
+        self.log_parameters({f"{prefix}{name}": value for name, value in asdict(evaluation.bootstrap).items()})
+        self.log_text(f"{prefix}evaluation.json", evaluation.to_json())
+
+    def log_plots(self, plots: Mapping[str, bytes], *, folder: str = "plots") -> None:
+        """PNGs by file name, where MLflow's page shows them."""
+        for name, content in plots.items():
+            self._write(f"{folder}/{name}", content)
+
+    def log_text(self, path: str, text: str) -> None:
+        self._write(path, text.encode())
+
+    def log_file(self, file: Path, *, folder: str | None = None) -> None:
+        self._client.log_artifact(self.run_id, str(file), folder)
+
+    def _write(self, path: str, content: bytes) -> None:
+        import tempfile
+
+        folder, _, name = path.rpartition("/")
+        with tempfile.TemporaryDirectory() as scratch:
+            file = Path(scratch) / name
+            file.write_bytes(content)
+            self._client.log_artifact(self.run_id, str(file), folder or None)
+
+
+@contextmanager
+def open_run(tracking: Tracking, *, name: str, tags: RunTags) -> Iterator[Run]:
+    """A run that is closed at the end, as failed when an exception passes through."""
+    client = tracking_client(tracking.uri)
+    labels = {f"fairstall.{key}": value for key, value in asdict(tags).items()}
+    run_id = client.create_run(experiment_id(client, tracking), run_name=name, tags=labels).info.run_id
+    try:
+        yield Run(client, run_id)
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
+    client.set_terminated(run_id, "FINISHED")
+
+
+def tracking_client(uri: str) -> "MlflowClient":
+    """A client of that tracking URI alone; the process-wide one is left as it is. A SQLite file's folder is made."""
+    from mlflow.tracking import MlflowClient
+
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(tracking_uri=uri)
+
+
+def experiment_id(client: Any, tracking: Tracking) -> str:
+    """The experiment's id; it is made when it is not there."""
+    if found := client.get_experiment_by_name(tracking.experiment):
+        return str(found.experiment_id)
+    location = tracking.artifacts.absolute().as_uri() if tracking.artifacts else None
+    return str(client.create_experiment(tracking.experiment, artifact_location=location))
