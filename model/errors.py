@@ -18,6 +18,8 @@ FairstallError
     └── StoreUnavailable       the database is locked, full or gone; nothing was stored
 """
 
+from dataclasses import dataclass
+
 
 class FairstallError(Exception):
     """Something went wrong in Fairstall."""
@@ -30,8 +32,26 @@ class SetupError(FairstallError):
     """The set-up is wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong at one place of a file; `line` and `column` count from 1, in characters."""
+
+    line: int
+    column: int
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}: {self.where}: {self.message}"
+
+
 class PolicyFileError(SetupError):
     """The policy file does not validate."""
+
+    def __init__(self, file: str, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(f"{file}:{problem}" for problem in problems))
+        self.file = file
+        self.problems = problems
 
 
 class BundleError(SetupError):

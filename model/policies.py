@@ -1,9 +1,11 @@
 """Policies as values: what is forbidden, in whose words, and what to do about it. `policy_file` reads them."""
 
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from hashlib import sha256
 
 
 class RuleAction(StrEnum):
@@ -90,6 +92,13 @@ class PolicySet:
 
     version: str
     policies: tuple[Policy, ...]
+
+    @classmethod
+    def named(cls, declared: str, policies: tuple[Policy, ...]) -> "PolicySet":
+        """The set with its version made from the declared name and all of the content, as canonical JSON."""
+        content = [asdict(policy) for policy in policies]
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return cls(f"{declared}-{sha256(canonical.encode()).hexdigest()[:12]}", policies)
 
     @cached_property
     def by_code(self) -> Mapping[str, Policy]:

@@ -1,0 +1,107 @@
+"""`fairstall policy`: validate a policy file, and say what changed between two. What policies mean lives in model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fairstall.model.errors import PolicyFileError, Problem
+from fairstall.model.policies import Example, Policy, PolicySet
+from fairstall.model.policy_file import load_policies
+
+app = typer.Typer(help="Validate and compare policy files.", no_args_is_help=True, add_completion=False)
+
+PolicyFile = Annotated[Path, typer.Argument(help="A policy file in YAML.", dir_okay=False)]
+
+
+@app.command()
+def check(file: PolicyFile) -> None:
+    """Validate FILE: one line when it is good, else every problem with its line and column, and exit status 1."""
+    policies = _load(file)
+    terms = sum(len(policy.terms) for policy in policies)
+    patterns = sum(len(policy.patterns) for policy in policies)
+    summary = Text.assemble(
+        (policies.version, "bold green"), f": {_count(len(policies.policies), 'policy', 'policies')}"
+    )
+    summary.append(f", {_count(terms, 'term')}, {_count(patterns, 'pattern')}")
+    Console(soft_wrap=True, highlight=False).print(summary)
+
+
+@app.command()
+def diff(old: PolicyFile, new: PolicyFile) -> None:
+    """Show what changed from OLD to NEW, policy by policy."""
+    before, after = _load(old), _load(new)
+    console = Console()
+    table = Table("policy", "what", "before", "after", title=f"{before.version} → {after.version}")
+    for row in _changes(before, after):
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table if table.row_count else f"{before.version} and {after.version} hold the same policies")
+
+
+def _load(file: Path) -> PolicySet:
+    try:
+        return load_policies(file)
+    except PolicyFileError as error:
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        for problem in error.problems:
+            console.print(_line(error.file, problem))
+        raise typer.Exit(1) from error
+
+
+def _line(file: str, problem: Problem) -> Text:
+    place = f"{file}:{problem.line}:{problem.column}"
+    return Text.assemble((place, "bold"), ": ", (problem.where, "cyan"), ": ", problem.message)
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _changes(before: PolicySet, after: PolicySet) -> Iterator[tuple[str, str, str, str]]:
+    for code in dict.fromkeys((*before.codes, *after.codes)):
+        old, new = before.by_code.get(code), after.by_code.get(code)
+        if old is None or new is None:
+            yield code, "policy", "" if old is None else old.title, "" if new is None else new.title
+        elif old != new:
+            yield from _policy_changes(old, new)
+
+
+def _policy_changes(old: Policy, new: Policy) -> Iterator[tuple[str, str, str, str]]:
+    facts_before, facts_after = _facts(old), _facts(new)
+    for what, before in facts_before.items():
+        if before != facts_after[what]:
+            yield old.code, what, before, facts_after[what]
+    lists_before, lists_after = _lists(old), _lists(new)
+    for what, texts in lists_before.items():
+        gone, come = texts - lists_after[what], lists_after[what] - texts
+        if gone or come:
+            yield old.code, what, "\n".join(sorted(gone)), "\n".join(sorted(come))
+
+
+def _facts(policy: Policy) -> dict[str, str]:
+    return {
+        "title": policy.title,
+        "seller_text": policy.seller_text,
+        "guideline": policy.guideline,
+        "severity": policy.severity.value,
+        "points": str(policy.points),
+        "dsa": f"{policy.dsa.category}\n{policy.dsa.keyword}",
+        "targets": f"precision {policy.targets.precision}\nmissed {policy.targets.missed}",
+    }
+
+
+def _lists(policy: Policy) -> dict[str, set[str]]:
+    return {
+        "terms": {f"{term.text} ({term.action.value})" for term in policy.terms},
+        "patterns": {f"{pattern.regex} ({pattern.action.value})" for pattern in policy.patterns},
+        "violations": {_shown(example) for example in policy.violations},
+        "look_alikes": {_shown(example) for example in policy.look_alikes},
+    }
+
+
+def _shown(example: Example) -> str:
+    return "\n".join(part for part in (example.title, example.description, f"({example.why})") if part)
