@@ -30,9 +30,8 @@ VOICES = {"shop", "classified", "auction", "darkmarket"}
 SIDES = ("violation", "compliant")
 SAME_TEXT = 0.6  # Jaccard on word 3-grams
 SHARE_GAP = 0.15
-FICTIONAL_PHONES = re.compile(
-    r"555-?01\d\d|(?:\+44 |\b0)7700 900\d{3}|0113 496 0\d{3}"
-)  # NANP fiction, Ofcom drama numbers
+# Numbers kept for fiction in North America, and for drama by Ofcom.
+FICTIONAL_PHONES = re.compile(r"555-?01\d\d|(?:\+44 |\b0)7700 900\d{3}|0113 496 0\d{3}")
 
 Rows = list[Mapping[str, Any]]
 
