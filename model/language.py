@@ -21,8 +21,8 @@ ODDS_AGAINST_DECLARED = 1000
 # identifier takes English product titles for Latin, Welsh or Nigerian Pidgin.
 # fmt: off
 _CANDIDATES = frozenset({
-    "ca", "cs", "da", "de", "en", "es", "et", "fi", "fr", "hr", "hu", "id", "it", "lt", "lv", "ms", "nl", "no", "pl", "pt",
-    "ro", "sk", "sl", "sv", "tl", "tr", "vi",
+    "ca", "cs", "da", "de", "en", "es", "et", "fi", "fr", "hr", "hu", "id", "it", "lt", "lv", "ms", "nl", "no", "pl",
+    "pt", "ro", "sk", "sl", "sv", "tl", "tr", "vi",
 })
 # fmt: on
 _SCRIPTS = {

@@ -25,10 +25,10 @@ from fairstall.model.view_words import even_out_space, join_spaced_words, shorte
 _CHARACTER_PASSES = (
     drop_unseen,
     fold_compatibility_forms,
-    drop_stacked_marks,
-    compose_marks,
     read_emoji_letters,
+    drop_stacked_marks,
     fold_lookalikes,
+    compose_marks,
 )
 _WORD_PASSES = (join_spaced_words, read_leetspeak, shorten_stretched_words, even_out_space)
 

@@ -25,6 +25,7 @@ _JOINED_SCRIPTS = (
 )
 _JOINED = regex.compile("[" + "".join(rf"\p{{{script}}}" for script in _JOINED_SCRIPTS.split()) + "]")
 _SELECTORS = regex.compile(r"[\p{Variation_Selector}&&[^\u180b-\u180f]]", regex.V1)
+_SELECTABLE = regex.compile(r"[\p{Extended_Pictographic}\p{Han}\p{Myanmar}]")
 _PICTURE = regex.compile(r"[\p{Extended_Pictographic}\p{Emoji_Modifier}\u20e3]")
 _FLAG_TAGS = regex.compile(r"[\U000E0020-\U000E007E]{1,8}\U000E007F")
 
@@ -89,7 +90,7 @@ def _shaping(before: str, run: str, after: str) -> int:
     """How many characters at the head of `run` have a visible effect between their neighbours."""
     if not before or before.isascii():
         return 1 if run[0] == "\ufe0f" and after == "\u20e3" else 0
-    selector = 1 if _SELECTORS.match(run) and not _LATIN.match(before) else 0
+    selector = 1 if _SELECTORS.match(run) and _SELECTABLE.match(before) else 0
     rest = run[selector:]
     if _PICTURE.match(before):
         joins = rest[:1] == "\u200d" and bool(_PICTURE.match(after)) and len(rest) == 1

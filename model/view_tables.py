@@ -11,6 +11,7 @@ from confusable_homoglyphs import utils as confusable_data
 
 STACKING_MARKS = "\u0300-\u036f\u0488\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 LONGEST_EXPANSION = 6  # U+FDFA alone would grow eighteenfold
+NEXT_LINE = 0x85
 _STYLED_FORMS = ("<font>", "<wide>", "<circle>", "<square>", "<super>", "<sub>", "<compat> 0028")
 _KEPT = "™℠⅟↉\u0e33\u0eb3"  # the last two are Thai and Lao vowels
 _KEPT_NAMES = ("VULGAR FRACTION", "HANGUL LETTER")
@@ -38,13 +39,10 @@ def compatibility_forms() -> CompatibilityForms:
     apart though every keyboard types them. Parenthesised letters become bare ones, small capitals and other phonetic
     letters that no spelling uses the letters they look like, C1 controls what Windows-1252 means by them, as in HTML.
     """
-    even = dict(_windows_punctuation())
+    even: dict[int, str] = {}
     uneven: dict[str, str] = {}
     styled: set[str] = set()
-    for character in _not_normalized():
-        folded = _folded(character)
-        if folded == character:
-            continue
+    for character, folded in (*_windows_punctuation(), *_folded_characters()):
         if len(folded) == 1:
             even[ord(character)] = folded
         else:
@@ -76,11 +74,14 @@ def lookalikes() -> Lookalikes:
     return Lookalikes(strict | _accented(strict), near | _accented(near))
 
 
-def _not_normalized() -> Iterator[str]:
-    """Every character that NFKC changes; planes 3 to 13 have none."""
+def _folded_characters() -> Iterator[tuple[str, str]]:
+    """Every character that NFKC changes for the better; planes 3 to 13 have none."""
     for code in (*range(0x80, 0xD800), *range(0xE000, 0x32000)):
-        if not unicodedata.is_normalized("NFKC", chr(code)):
-            yield chr(code)
+        character = chr(code)
+        if not unicodedata.is_normalized("NFKC", character):
+            folded = _folded(character)
+            if folded != character:
+                yield character, folded
 
 
 def _folded(character: str) -> str:
@@ -95,11 +96,11 @@ def _folded(character: str) -> str:
     return character if spaced_accent or len(folded) > LONGEST_EXPANSION else folded
 
 
-def _windows_punctuation() -> Iterator[tuple[int, str]]:
+def _windows_punctuation() -> Iterator[tuple[str, str]]:
     for code in range(0x80, 0xA0):
         character = bytes([code]).decode("cp1252", errors="ignore")
-        if character:
-            yield code, character
+        if character and code != NEXT_LINE:
+            yield chr(code), _folded(character)
 
 
 def _is_lettering(character: str, folded: str) -> bool:
