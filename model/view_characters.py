@@ -173,12 +173,12 @@ def read_emoji_letters(draft: Draft) -> None:
     for match in _FLAG_LETTERS.finditer(draft.text):
         letters = _letters(match[0])
         if not _are_flags(letters):
-            edits.append((match.start(), match.end(), letters))
+            edits += [(match.start() + at, match.start() + at + 1, letter) for at, letter in enumerate(letters)]
     if _BOXED_LETTERS.search(draft.text):
         for word in _BOXED_WORDS.finditer(draft.text):
             if len(word[0].replace("\ufe0f", "")) >= SHORTEST_BOXED_WORD:
                 edits += _unboxed(word)
-    draft.tricks["emoji_letters"] += sum(len(letters) for _, _, letters in edits)
+    draft.tricks["emoji_letters"] += len(edits)
     draft.edit(sorted(edits))
 
 

@@ -1,6 +1,7 @@
 """The pass over words that mix scripts to pass for Latin ones (Unicode TR39). Other scripts' own words stay."""
 
 from dataclasses import dataclass
+from itertools import groupby
 
 import regex
 
@@ -8,6 +9,7 @@ from fairstall.model.view_draft import Draft
 from fairstall.model.view_offsets import Edit
 from fairstall.model.view_tables import Lookalikes, lookalikes
 
+SHORTEST_SPELLED_WORD = 4
 SHORTEST_WHOLE_WORD = 3  # letters; a lone `α` is a Greek letter
 
 _WORD = regex.compile(r"[\p{L}\p{M}\p{Nd}]+")
@@ -46,8 +48,8 @@ def fold_lookalikes(draft: Draft) -> None:
     latin_text = sum(word.latin for word in words) >= sum(word.foreign for word in words if word.plain)
     edits = [
         edit
-        for word, surrounded in zip(words, _surrounded(words, table), strict=True)
-        if surrounded or _mixed(word, latin_text=latin_text)
+        for word, surrounded, spelled in zip(words, _surrounded(words, table), _spelled(words, table), strict=True)
+        if surrounded or spelled or _mixed(word, latin_text=latin_text)
         for edit in _folds(word, table)
     ]
     draft.tricks["confusable"] += len(edits)
@@ -89,6 +91,20 @@ def _surrounded(words: list[_Word], table: Lookalikes) -> list[bool]:
             sides = [words[at] for at in (start - 1, end) if 0 <= at < len(words)]
             found[start:end] = [bool(sides) and all(side.latin > 0 for side in sides)] * (end - start)
         start = end + 1
+    return found
+
+
+def _spelled(words: list[_Word], table: Lookalikes) -> list[bool]:
+    """For each word whether it is one of many single letters in a row, lookalikes and Latin ones: `с o с a`."""
+    found = [False] * len(words)
+    start = 0
+    for single, run in groupby(words, key=lambda word: len(word.text) == 1):
+        letters = list(run)
+        latin = sum(word.latin for word in letters)
+        alike = all(word.latin or word.text in table.strict for word in letters)
+        if single and len(letters) >= SHORTEST_SPELLED_WORD and 0 < latin < len(letters) and alike:
+            found[start : start + len(letters)] = [True] * len(letters)
+        start += len(letters)
     return found
 
 
