@@ -56,9 +56,8 @@ def create_app(parts: Parts) -> FastAPI:
         await asyncio.to_thread(parts.model.close)
         await asyncio.to_thread(writer.close)
 
-    app = FastAPI(
-        title="Fairstall", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
-    )
+    app = FastAPI(title="Fairstall", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan)
+    app.openapi = openapi_document  # type: ignore[method-assign]
     app.add_middleware(Shell, telemetry=parts.telemetry)
     app.add_exception_handler(FairstallError, _problem)
     app.add_exception_handler(HTTPException, _http_problem)
@@ -81,19 +80,15 @@ def _probes(parts: Parts) -> Probes:
 
 
 def _add_routes(app: FastAPI, endpoints: Endpoints, probes: Probes) -> None:
-    # Plain Starlette routes: the bodies are read and bounded by hand, and the document is written, not guessed.
-    app.add_route("/v1/score", endpoints.score, methods=["POST"])
-    app.add_route("/v1/score/batch", endpoints.score_batch, methods=["POST"])
-    app.add_route("/v1/decisions/{decision_id}", endpoints.decision, methods=["GET"])
-    app.add_route("/healthz", probes.healthz, methods=["GET"])
-    app.add_route("/readyz", probes.readyz, methods=["GET"])
-    app.add_route("/metrics", probes.metrics, methods=["GET"])
-    document = openapi_document()
-
-    async def openapi(_request: Request) -> Response:
-        return Response(document, media_type="application/json")
-
-    app.add_route("/openapi.json", openapi, methods=["GET"])
+    for path, method, endpoint in (
+        ("/v1/score", "POST", endpoints.score),
+        ("/v1/score/batch", "POST", endpoints.score_batch),
+        ("/v1/decisions/{decision_id}", "GET", endpoints.decision),
+        ("/healthz", "GET", probes.healthz),
+        ("/readyz", "GET", probes.readyz),
+        ("/metrics", "GET", probes.metrics),
+    ):
+        app.add_api_route(path, endpoint, methods=[method], response_model=None)
 
 
 @asynccontextmanager

@@ -61,6 +61,8 @@ def read_json(body: bytes) -> Any:
 
 def read_listing(value: Any) -> Listing:
     """The checked listing in a JSON value. Raises ListingError, which names each wrong field."""
+    if not isinstance(value, dict):
+        raise ListingError("listing", "a JSON object is needed")
     try:
         return ListingBody.model_validate(value).listing()
     except ValidationError as error:

@@ -1,10 +1,10 @@
 """The OpenAPI document, written and not guessed: every route, every status that it can answer, every shape."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import orjson
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -48,23 +48,22 @@ _DECISION_ID = {
 _REPLAYED = {"Idempotent-Replayed": {"description": "`true` when repeated.", "schema": {"const": "true"}}}
 
 
-def openapi_document() -> bytes:
-    """The document at `/openapi.json`."""
-    return orjson.dumps(
-        {
-            "openapi": "3.1.0",
-            "info": {
-                "title": "Fairstall",
-                "version": _version(),
-                "description": "Scores every marketplace listing as it is uploaded, and stores each decision first.",
-            },
-            "paths": {**_scoring_paths(), **_probe_paths()},
-            "components": {
-                "schemas": _schemas(),
-                "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "fs_..."}},
-            },
-        }
-    )
+@cache
+def openapi_document() -> dict[str, Any]:
+    """The document at `/openapi.json`; it is the same for every app."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Fairstall",
+            "version": _version(),
+            "description": "Scores every marketplace listing as it is uploaded, and stores each decision first.",
+        },
+        "paths": {**_scoring_paths(), **_probe_paths()},
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "fs_..."}},
+        },
+    }
 
 
 def _scoring_paths() -> dict[str, Any]:

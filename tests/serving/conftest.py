@@ -1,0 +1,169 @@
+"""A real scoring app over real HTTP on a tiny real bundle, for every test of this folder."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy import Engine, func, select
+
+from fairstall.cli.serve import listen
+from fairstall.model.bundle import Bundle
+from fairstall.model.control import NO_CONTROL, ControlSample
+from fairstall.model.policies import DsaClass, Policy, PolicySet, RuleAction, Severity, Term
+from fairstall.records.engine import migrate, open_engine, reading
+from fairstall.records.keys import Scope, create_key
+from fairstall.records.tables import cases, decisions, events, idempotency_keys, listings
+from fairstall.serving.app import Parts, create_app
+from fairstall.serving.batcher import open_batcher
+from fairstall.serving.limits import Limits
+from fairstall.serving.metrics import Telemetry
+from fairstall.serving.reload import ModelInService
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def a_policy(code: str, severity: Severity, *terms: str) -> Policy:
+    return Policy(
+        code=code,
+        title=code,
+        seller_text=f"{code} is not allowed.",
+        guideline="",
+        severity=severity,
+        points=1,
+        dsa=DsaClass("STATEMENT_CATEGORY_UNSAFE_AND_PROHIBITED_PRODUCTS", "KEYWORD_OTHER"),
+        violations=(),
+        look_alikes=(),
+        terms=tuple(Term(term, RuleAction.EVIDENCE) for term in terms),
+    )
+
+
+POLICIES = PolicySet(
+    "test-000000000000",
+    (
+        a_policy("prohibited/drugs", Severity.CRITICAL, "heroin"),
+        a_policy("prohibited/weapons", Severity.HIGH, "pistol"),
+        a_policy("prohibited/wildlife", Severity.MEDIUM, "ivory"),
+        a_policy("misleading/health_claim", Severity.LOW),
+    ),
+)
+
+
+@pytest.fixture(scope="session")
+def a_listing() -> Callable[..., dict[str, Any]]:
+    """A factory of listings as callers send them: `a_listing(number, title, **changes)`."""
+
+    def make(number: int | str = 1, title: str = "Garden chair", **changes: Any) -> dict[str, Any]:
+        description = "A sturdy wooden chair for the garden, hardly used, collect it from us."
+        return {"listing_id": f"l-{number}", "seller_id": "s-1", "title": title, "description": description} | changes
+
+    return make
+
+
+@dataclass
+class Served:
+    """A scoring app that answers on a real port."""
+
+    client: httpx.Client
+    parts: Parts
+    secret: str
+
+    def score(self, listing: Any, **options: Any) -> httpx.Response:
+        return self.client.post("/v1/score", json=listing, **options)
+
+    def stored(self) -> tuple[int, int, int, int, int]:
+        """Rows of listings, decisions, cases, events and idempotency keys."""
+        return stored(self.parts.engine)
+
+
+def stored(engine: Engine) -> tuple[int, int, int, int, int]:
+    tables = (listings, decisions, cases, events, idempotency_keys)
+    with reading(engine) as connection:
+        counts = [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
+    return tuple(counts)
+
+
+@contextmanager
+def running(app: Any) -> Iterator[str]:
+    """The address of an app that a real uvicorn serves in a thread."""
+    listener = listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=20))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield "http://{}:{}".format(*listener.getsockname()[:2])
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture
+def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
+    opened = open_engine(f"sqlite:///{tmp_path / 'records.sqlite'}", busy_timeout_s=0.1)
+    migrate(opened)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def make_parts(tiny_bundle: Bundle) -> Callable[..., Parts]:
+    """A factory of the parts of an app: `make_parts(engine, limits=..., control=..., batcher=..., clock=...)`."""
+
+    def make(
+        engine: Engine,
+        *,
+        limits: Limits | None = None,
+        control: ControlSample = NO_CONTROL,
+        batcher: Any = None,
+        **more: Any,
+    ) -> Parts:
+        limits, telemetry = limits or Limits(), Telemetry()
+        batcher = batcher or open_batcher(tiny_bundle, POLICIES, control, limits, telemetry.batch)
+        return Parts(engine, ModelInService(batcher, telemetry), telemetry, limits, **more)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def serve_parts() -> Callable[..., Any]:
+    """A context manager that serves parts over HTTP: `with serve_parts(parts) as served`."""
+
+    @contextmanager
+    def served(parts: Parts) -> Iterator[Served]:
+        secret = create_key(parts.engine, "shop", Scope.SCORE, now=NOW).secret
+        headers = {"Authorization": f"Bearer {secret}"}
+        with (
+            running(create_app(parts)) as address,
+            httpx.Client(base_url=address, headers=headers, timeout=30) as client,
+        ):
+            yield Served(client, parts, secret)
+
+    return served
+
+
+@pytest.fixture
+def served(
+    sqlite_engine: Engine, make_parts: Callable[..., Parts], serve_parts: Callable[..., Any]
+) -> Iterator[Served]:
+    with serve_parts(make_parts(sqlite_engine)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def unmoved(
+    make_parts: Callable[..., Parts], serve_parts: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """One app for a whole module, for requests that must leave nothing behind."""
+    engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('unmoved') / 'records.sqlite'}")
+    migrate(engine)
+    with serve_parts(make_parts(engine)) as found:
+        yield found
+        assert found.stored() == (0, 0, 0, 0, 0)
+    engine.dispose()
