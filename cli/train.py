@@ -1,0 +1,174 @@
+"""`fairstall train` and `fairstall retrain`: options in, progress and main numbers out. The work is in training."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from fairstall.cli.settings import DEFAULT_HOME as HOME
+from fairstall.cli.settings import (
+    BundleSetting,
+    CorporaSetting,
+    HomeSetting,
+    PoliciesSetting,
+    TrackingSetting,
+    models_folder,
+    tracking_uri,
+)
+from fairstall.model.bundle import Bundle, open_bundle
+from fairstall.model.deployed import Deployments
+from fairstall.model.errors import Conflict
+from fairstall.model.policies import PolicySet
+from fairstall.model.policy_file import load_policies, starter_policies
+from fairstall.model.starter_bundle import starter_bundle
+
+if TYPE_CHECKING:
+    from fairstall.evals.tracking import Tracking
+    from fairstall.training.config import TrainingConfig
+    from fairstall.training.finetune import Progress, Report
+
+ConfigOption: TypeAlias = Annotated[
+    str, typer.Option("--config", help="A TOML file, or the name of one that ships: starter, small.")
+]
+
+
+def train(
+    config: ConfigOption = "starter",
+    corpora: CorporaSetting = None,
+    home: HomeSetting = HOME,
+    out: Annotated[Path | None, typer.Option("--out", help="The bundle's folder; by default one under home.")] = None,
+    policies: PoliciesSetting = None,
+    tracking: TrackingSetting = None,
+    labels: Annotated[Path | None, typer.Option("--labels", help="Exported labels to learn from as well.")] = None,
+    hold_out: Annotated[
+        list[str] | None, typer.Option("--hold-out", help="A source that only tests, whole. May be given again.")
+    ] = None,
+) -> None:
+    """Train a bundle and record it with its baseline in MLflow, as the candidate. It does not go into service."""
+    from fairstall.training.session import Inputs, revision_at, train_and_record
+
+    chosen = _config(config)
+    now = datetime.now(UTC)
+    inputs = Inputs(corpora=corpora, labels_file=labels, held_out=tuple(hold_out or ()))
+    folder = out or home / "candidates" / f"{chosen.name}-{now:%Y%m%d-%H%M%S}"
+    with _progress() as report:
+        session = train_and_record(
+            inputs,
+            _policies(policies),
+            chosen,
+            folder,
+            tracking=_tracking(home, tracking),
+            revision=revision_at(now),
+            report=report,
+        )
+    _print_metrics(session.metrics, session.baseline_metrics)
+    typer.echo(f"bundle   {session.bundle.folder} ({session.bundle.version})")
+    typer.echo(f"run      {session.run_id} (baseline {session.baseline_run_id}) in {tracking_uri(home, tracking)}")
+    typer.echo(f"registry fairstall version {session.registered_version}, alias candidate")
+
+
+def retrain(
+    labels: Annotated[Path | None, typer.Option("--labels", help="Labels as `fairstall export-labels` writes.")] = None,
+    config: ConfigOption = "starter",
+    corpora: CorporaSetting = None,
+    home: HomeSetting = HOME,
+    bundle: BundleSetting = None,
+    policies: PoliciesSetting = None,
+    tracking: TrackingSetting = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="The gate's limits, as `fairstall promote`.")] = None,
+    promote: Annotated[bool, typer.Option("--promote/--no-promote", help="Deploy a candidate that passes.")] = True,
+) -> None:
+    """Train a candidate on corpora and reviews; it serves if it beats the champion on the same held-out rows.
+
+    The exit status is 1 when the gate refuses it.
+    """
+    from fairstall.evals.gate_rules import load_rules, shipped_rules
+    from fairstall.training.retrain import Workplace, named_after
+    from fairstall.training.retrain import retrain as run
+
+    now = datetime.now(UTC)
+    chosen = named_after(_config(config), now)
+    deployments = Deployments(models_folder(home))
+    with _progress() as report:
+        result = run(
+            corpora,
+            labels,
+            _champion(deployments, bundle),
+            chosen,
+            policies=_policies(policies),
+            at=Workplace(deployments, _tracking(home, tracking), home / "candidates" / chosen.name),
+            now=now,
+            report=report,
+            rules=load_rules(rules) if rules else shipped_rules(),
+            promote=promote,
+        )
+    for line in result.verdict.lines:
+        typer.echo(f"{'pass' if line.passed else 'FAIL'}  {line}")
+    typer.echo(f"candidate {result.candidate.version} in {result.candidate.folder}, run {result.session.run_id}")
+    if not result.verdict.passed:
+        raise Conflict(result.summary)
+    typer.echo(f"promoted: {result.summary}" if result.deployment else f"passed, not promoted: {result.summary}")
+
+
+def _config(name: str) -> "TrainingConfig":
+    from fairstall.training.config import load_config, shipped_config
+
+    return load_config(Path(name)) if name.endswith(".toml") else shipped_config(name)
+
+
+def _policies(path: Path | None) -> PolicySet:
+    return load_policies(path) if path else starter_policies()
+
+
+def _champion(deployments: Deployments, bundle: Path | None) -> Bundle:
+    if bundle:
+        return open_bundle(bundle)
+    current = deployments.current()
+    return deployments.bundle(current) if current else starter_bundle()
+
+
+def _tracking(home: Path, uri: str | None) -> "Tracking":
+    from fairstall.evals.tracking import Tracking
+
+    return Tracking(tracking_uri(home, uri), home / "mlartifacts" if uri is None else None)
+
+
+@contextmanager
+def _progress() -> Iterator["Report"]:
+    """One line a stage on standard error: rows done, of how many, rows a second, time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description:20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+    )
+    with Bars(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+        tasks: dict[str, int] = {}
+
+        def report(progress: "Progress") -> None:
+            if progress.stage not in tasks:
+                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total, speed="")
+            speed = f"{progress.rows_per_s:.0f} rows/s" if progress.rows_per_s else ""
+            bars.update(tasks[progress.stage], completed=progress.done, speed=speed)
+
+        yield report
+
+
+def _print_metrics(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from fairstall.training.session import main_metrics
+
+    table = Table("metric", "this model", "baseline", box=None)
+    for name, value in main_metrics(metrics).items():
+        beside = baseline.get(name)
+        table.add_row(name, f"{value:.3f}", "" if beside is None else f"{beside:.3f}")
+    Console().print(table)

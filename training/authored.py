@@ -1,0 +1,84 @@
+"""Rows written for this project: the seed corpus and the policies' own examples. They teach and are measured apart."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from fairstall.model.errors import CorpusError
+from fairstall.model.policies import Example, Policy, PolicySet
+from fairstall.training.recipes import NEIGHBOURS
+from fairstall.training.rows import AUTHORED, Row
+
+SEED_SOURCE = "seed"
+EXAMPLES_SOURCE = "policy_examples"
+OTHER_TRUST = 0.5  # an author writes for one policy; the others were thought of, but not gone through one by one
+
+
+def seed_rows(codes: Sequence[str]) -> list[Row]:
+    """The seed corpus that ships with the package. Rows of policies outside `codes` are passed over."""
+    rows = (_seed_row(raw, codes) for raw in _seed_lines())
+    return [row for row in rows if row is not None]
+
+
+def example_rows(policies: PolicySet, codes: Sequence[str]) -> list[Row]:
+    """The violating and the look-alike examples of each policy."""
+    return [row for policy in policies if policy.code in codes for row in _examples(policy, codes)]
+
+
+def _seed_lines() -> Iterator[Mapping[str, Any]]:
+    folder = resources.files("fairstall.training") / "seed"
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if not file.name.endswith(".jsonl"):
+            continue
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise CorpusError(f"seed corpus, {file.name}, line {number}: {error}") from error
+
+
+def _seed_row(raw: Mapping[str, Any], codes: Sequence[str]) -> Row | None:
+    broken, near = set(raw["policies"]), raw.get("near")
+    concerned = broken or {near}
+    if not concerned & set(codes):
+        return None
+    return Row(
+        id=raw["id"],
+        source=SEED_SOURCE,
+        title=raw["title"],
+        description=raw["description"],
+        language=raw["language"],
+        label_kind=raw["label_kind"],
+        labels=tuple(float(code in broken) for code in codes),
+        trust=authored_trust(codes, broken=broken, near=near),
+        real=False,
+    )
+
+
+def authored_trust(codes: Sequence[str], *, broken: set[str], near: str | None) -> tuple[float, ...]:
+    """Trust per policy in a row that was written to break `broken`, or to look like `near` and break nothing."""
+    unknown = {neighbour for code in broken for neighbour in NEIGHBOURS.get(code, ())} - broken
+    certain = broken | {near}
+    return tuple(1.0 if code in certain else 0.0 if code in unknown else OTHER_TRUST for code in codes)
+
+
+def _examples(policy: Policy, codes: Sequence[str]) -> Iterator[Row]:
+    for kind, examples in (("violation", policy.violations), ("look-alike", policy.look_alikes)):
+        for number, example in enumerate(examples, start=1):
+            yield _example_row(policy.code, codes, kind, number, example)
+
+
+def _example_row(policy: str, codes: Sequence[str], kind: str, number: int, example: Example) -> Row:
+    broken = {policy} if kind == "violation" else set()
+    return Row(
+        id=f"{EXAMPLES_SOURCE}:{policy}:{kind}-{number}",
+        source=EXAMPLES_SOURCE,
+        title=example.title,
+        description=example.description,
+        language="en",
+        label_kind=AUTHORED,
+        labels=tuple(float(code in broken) for code in codes),
+        trust=authored_trust(codes, broken=broken, near=policy),
+        real=False,
+    )

@@ -1,0 +1,129 @@
+"""Block and release thresholds with the evidence they rest on. Whether they may act is decide()'s business.
+
+Bounds are exact and one-sided (Clopper and Pearson 1934). A threshold is chosen by fixed-sequence testing from the safe
+end of a grid that was laid before the labels were seen, stopping at the first failure, so that choosing costs no
+confidence (Bauer 1991; Angelopoulos et al. 2021, "Learn then Test").
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fairstall.model.certificates import Certificate, PolicyThresholds, Threshold
+from fairstall.model.policies import Targets
+from fairstall.training.config import CertifyConfig
+
+Vector = npt.NDArray[np.float64]
+# Even in log-odds: from 0.0003 to 0.9997 in 161 steps. Fixed, hence independent of the rows.
+GRID: tuple[float, ...] = tuple(float(1 / (1 + np.exp(-x))) for x in np.linspace(-8.0, 8.0, 161))
+
+
+def lower_bound(successes: int, trials: int, *, confidence: float) -> float:
+    """The one-sided Clopper-Pearson lower bound of a share."""
+    from scipy.stats import beta
+
+    return 0.0 if successes == 0 else float(beta.ppf(1 - confidence, successes, trials - successes + 1))
+
+
+def upper_bound(successes: int, trials: int, *, confidence: float) -> float:
+    """The one-sided Clopper-Pearson upper bound of a share."""
+    from scipy.stats import beta
+
+    return 1.0 if successes >= trials else float(beta.ppf(confidence, successes + 1, trials - successes))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The certification rows of one policy, one a group, whose label is known.
+
+    `violations`, `compliant`: probabilities of real rows that do and do not break this policy; `compliant` has those
+    that break another. `clean`: real rows in a covered language that break nothing. `look_alikes`: authored rows that
+    do not break it, which count against a block threshold and never for one.
+    """
+
+    violations: Vector
+    compliant: Vector
+    clean: Vector
+    look_alikes: Vector
+
+
+def certify(evidence: Evidence, targets: Targets, config: CertifyConfig) -> PolicyThresholds:
+    """The thresholds of one policy; `block` is None when the evidence carries none."""
+    release = release_threshold(evidence, targets, config)
+    block = block_threshold(evidence, targets, config)
+    if block is not None and block.value < release.value:
+        release = Threshold(block.value, _release_certificate(evidence, block.value, targets, config))
+    return PolicyThresholds(release=release, block=block)
+
+
+def block_threshold(
+    evidence: Evidence, targets: Targets, config: CertifyConfig, *, grid: Sequence[float] = GRID
+) -> Threshold | None:
+    """The lowest threshold that the fixed sequence, from 1 downwards, certifies for `targets.precision`.
+
+    The sequence starts where there are as many rows as a faultless certificate needs. That looks at scores, never at
+    labels, given which the errors are a sum of independent trials, so the bound stays valid.
+    """
+    needed = int(np.ceil(np.log(1 - config.confidence) / np.log(targets.precision)))
+    best = None
+    for value in sorted(grid, reverse=True):
+        caught, wrong = _at_or_above(evidence.violations, value), _at_or_above(evidence.compliant, value)
+        if caught + wrong < needed:
+            continue
+        certificate = _block_certificate(evidence, value, targets, config)
+        blocked = upper_bound(_at_or_above(evidence.clean, value), len(evidence.clean), confidence=config.confidence)
+        if not certificate.holds or blocked > config.wrong_blocks:
+            break
+        best = Threshold(value, certificate)
+    return best
+
+
+def release_threshold(
+    evidence: Evidence, targets: Targets, config: CertifyConfig, *, grid: Sequence[float] = GRID
+) -> Threshold:
+    """The highest threshold that the fixed sequence, from 0 upwards, certifies for `targets.missed`.
+
+    When none holds, or the highest still stops more than `release_stops` of the clean rows, it is the lowest
+    threshold that stops `best_effort_stops` of them at most, and its certificate says that it does not hold.
+    """
+    best = None
+    for value in sorted(grid):
+        certificate = _release_certificate(evidence, value, targets, config)
+        if not certificate.holds:
+            break
+        best = Threshold(value, certificate)
+    if best is not None and stopped_share(evidence.clean, best.value) <= config.release_stops:
+        return best
+    return _best_effort(evidence, targets, config, grid)
+
+
+def stopped_share(clean: Vector, value: float) -> float:
+    """The share of clean rows at or above a release threshold."""
+    return _at_or_above(clean, value) / max(1, len(clean))
+
+
+def _best_effort(evidence: Evidence, targets: Targets, config: CertifyConfig, grid: Sequence[float]) -> Threshold:
+    affordable = [v for v in grid if stopped_share(evidence.clean, v) <= config.best_effort_stops]
+    value = min(affordable, default=max(grid))
+    certificate = _release_certificate(evidence, value, targets, config)
+    return Threshold(value, certificate)
+
+
+def _block_certificate(evidence: Evidence, value: float, targets: Targets, config: CertifyConfig) -> Certificate:
+    caught = _at_or_above(evidence.violations, value)
+    errors = _at_or_above(evidence.compliant, value) + _at_or_above(evidence.look_alikes, value)
+    bound = lower_bound(caught, caught + errors, confidence=config.confidence)
+    return Certificate(targets.precision, bound, caught + errors, errors, holds=bound >= targets.precision)
+
+
+def _release_certificate(evidence: Evidence, value: float, targets: Targets, config: CertifyConfig) -> Certificate:
+    rows = len(evidence.violations)
+    errors = rows - _at_or_above(evidence.violations, value)
+    bound = upper_bound(errors, rows, confidence=config.confidence)
+    return Certificate(targets.missed, bound, rows, errors, holds=bound <= targets.missed)
+
+
+def _at_or_above(probabilities: Vector, value: float) -> int:
+    return int((probabilities >= value).sum())

@@ -1,0 +1,217 @@
+"""One run from rows to a sealed bundle: tune, export, calibrate, certify, check, seal. Recording it is for `runs`."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fairstall.model.bundle import MODEL_FILE, TOKENIZER_FILE, Bundle, BundleFacts, seal_bundle
+from fairstall.model.calibration import PlattCalibration
+from fairstall.model.certificates import PolicyThresholds
+from fairstall.model.encoding import Encoder, open_encoder
+from fairstall.model.errors import SetupError
+from fairstall.model.policies import PolicySet
+from fairstall.model.scorer import GraphScorer
+from fairstall.model.wire import iso_utc
+from fairstall.training.calibrate import fit_calibration
+from fairstall.training.certify import Evidence, certify
+from fairstall.training.config import TrainingConfig
+from fairstall.training.export import export_int8
+from fairstall.training.finetune import Progress, Report, Tuned, tune
+from fairstall.training.material import Material
+from fairstall.training.network import ListingClassifier, new_encoder, write_tokenizer
+from fairstall.training.parity import Parity, check_parity
+from fairstall.training.rows import JUDGED_TRUST, Split
+from fairstall.training.scoring import ScoredRows, calibrated, score_rows
+from fairstall.training.splits import one_a_group
+from fairstall.training.weights import BaseWeights, base_weights
+
+SESSIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What code and which moment a bundle comes from."""
+
+    code: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A bundle's parts before they are sealed, and all that was measured on the way.
+
+    `scored` holds the calibration, certification and test rows, one a group, with their int8 logits.
+    """
+
+    folder: Path
+    facts: BundleFacts
+    tuned: Tuned
+    parity: Parity
+    scored: Mapping[Split, ScoredRows]
+
+    def probabilities(self, split: Split) -> Any:
+        """Calibrated probabilities (rows, policies) of a split."""
+        return calibrated(self.scored[split].logits, self.facts.labels, self.facts.calibration)
+
+
+def train(
+    material: Material, policies: PolicySet, config: TrainingConfig, folder: Path, *, revision: Revision, report: Report
+) -> Trained:
+    """Trains, leaves `model.onnx` and `tokenizer.json` in `folder`. Raises SetupError on drift or bulk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed)
+    weights = base_weights() if config.encoder.kind == "minilm" else None
+    rows = [grouped.row for grouped in material.splits.train]
+    tokenizer = folder / TOKENIZER_FILE
+    write_tokenizer(config.encoder, weights, [f"{row.title} {row.description}" for row in rows], tokenizer)
+    encoder = _encoder(tokenizer, config)
+    model = ListingClassifier(new_encoder(config.encoder, weights), len(material.codes))
+    tuned = tune(model, rows, encoder, config, report)
+    with tempfile.TemporaryDirectory() as scratch:
+        export_int8(model, folder / MODEL_FILE, Path(scratch))
+    scored = _score_held_out(folder / MODEL_FILE, encoder, material, report)
+    calibration = fit_calibration(scored["calibration"], material.codes, config.certify)
+    parity = _parity(model, folder / MODEL_FILE, encoder, scored, material, calibration, config)
+    thresholds = certify_policies(scored["certification"], policies, material.codes, calibration, config)
+    facts = _facts(material, config, calibration, thresholds, revision, weights, tuned, parity)
+    _refuse_bulk(folder, config)
+    return Trained(folder, facts, tuned, parity, scored)
+
+
+def seal(trained: Trained, card: str) -> Bundle:
+    """Writes the card and seals the folder."""
+    (trained.folder / "card.md").write_text(card, encoding="utf-8")
+    return seal_bundle(trained.folder, trained.facts)
+
+
+def certify_policies(
+    scored: ScoredRows,
+    policies: PolicySet,
+    codes: tuple[str, ...],
+    calibration: Mapping[str, PlattCalibration],
+    config: TrainingConfig,
+) -> dict[str, PolicyThresholds]:
+    """Thresholds per policy from the certification split, for the targets that the policies set."""
+    probabilities = calibrated(scored.logits, codes, calibration)
+    return {
+        code: certify(
+            evidence(scored, probabilities[:, column], column, config), policies[code].targets, config.certify
+        )
+        for column, code in enumerate(codes)
+    }
+
+
+def evidence(scored: ScoredRows, probabilities: Any, column: int, config: TrainingConfig) -> Evidence:
+    """What the certification rows say about one policy: real rows as evidence, look-alikes only against it.
+
+    Without a single clean real row, look-alikes stand in for them: a release threshold must lie somewhere.
+    """
+    real = np.array([row.real for row in scored.rows], dtype=bool)
+    clean = np.array(
+        [row.real and row.compliant and row.language in config.languages for row in scored.rows], dtype=bool
+    )
+    known = scored.trust[:, column] >= JUDGED_TRUST
+    broken = scored.labels[:, column] > 0
+    look_alikes = ~real & known & ~broken
+    return Evidence(
+        violations=probabilities[real & known & broken],
+        compliant=probabilities[real & known & ~broken],
+        clean=probabilities[clean if clean.any() else look_alikes],
+        look_alikes=probabilities[look_alikes],
+    )
+
+
+def _encoder(tokenizer: Path, config: TrainingConfig) -> Encoder:
+    windows = config.windows
+    return open_encoder(
+        tokenizer,
+        max_tokens=windows.max_tokens,
+        overlap_tokens=windows.overlap_tokens,
+        max_windows=windows.max_windows,
+    )
+
+
+def _score_held_out(graph: Path, encoder: Encoder, material: Material, report: Report) -> dict[Split, ScoredRows]:
+    scorers = [GraphScorer(graph) for _ in range(SESSIONS)]
+    scored: dict[Split, ScoredRows] = {}
+    for name in ("calibration", "certification", "test"):
+        kept = one_a_group(material.splits.named()[name])
+        rows = [grouped.row for grouped in kept]
+        logits = score_rows(scorers, encoder, rows, report=_reporter(report, f"score {name}", len(rows)))
+        scored[name] = ScoredRows(
+            tuple(rows), tuple(g.group for g in kept), logits.reshape(len(rows), len(material.codes))
+        )
+    return scored
+
+
+def _reporter(report: Report, stage: str, total: int) -> Callable[[int], None]:
+    import time
+
+    started = time.perf_counter()
+    return lambda done: report(Progress(stage, done, total, done / max(time.perf_counter() - started, 1e-9)))
+
+
+def _parity(
+    model: ListingClassifier,
+    graph: Path,
+    encoder: Encoder,
+    scored: Mapping[Split, ScoredRows],
+    material: Material,
+    calibration: Mapping[str, PlattCalibration],
+    config: TrainingConfig,
+) -> Parity:
+    """On test rows, in the order of their ids: violations of all policies and compliant rows in turn."""
+    rows = sorted(scored["test"].rows, key=lambda row: (row.id.partition(":")[2], row.id))
+    broken = [row for row in rows if not row.compliant][: config.export.parity_rows // 2]
+    fine = [row for row in rows if row.compliant][: config.export.parity_rows - len(broken)]
+    if not broken + fine:
+        raise SetupError("no test rows are left to check the export on: give more rows or a smaller training share")
+    return check_parity(
+        model, graph, encoder, broken + fine, codes=material.codes, calibration=calibration, config=config.export
+    )
+
+
+def _facts(
+    material: Material,
+    config: TrainingConfig,
+    calibration: Mapping[str, PlattCalibration],
+    thresholds: Mapping[str, PolicyThresholds],
+    revision: Revision,
+    weights: BaseWeights | None,
+    tuned: Tuned,
+    parity: Parity,
+) -> BundleFacts:
+    return BundleFacts(
+        name=config.name,
+        created_at=iso_utc(revision.created_at),
+        code_revision=revision.code,
+        labels=material.codes,
+        languages=config.languages,
+        calibration=calibration,
+        thresholds=thresholds,
+        max_tokens=config.windows.max_tokens,
+        overlap_tokens=config.windows.overlap_tokens,
+        max_windows=config.windows.max_windows,
+        data=material.facts,
+        training={
+            "config": asdict(config),
+            "base": weights.origin if weights else "random",
+            "rows_seen": tuned.rows,
+            "rows_per_second": round(tuned.rows_per_s, 1),
+        },
+        parity=parity.facts(),
+    )
+
+
+def _refuse_bulk(folder: Path, config: TrainingConfig) -> None:
+    size = (folder / MODEL_FILE).stat().st_size + (folder / TOKENIZER_FILE).stat().st_size
+    if size > config.export.largest_bundle_bytes:
+        raise SetupError(
+            f"the bundle takes {size} bytes, above the {config.export.largest_bundle_bytes} that [export] allows"
+        )

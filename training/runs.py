@@ -1,0 +1,33 @@
+"""Training runs in MLflow, on top of evals' tracking: the bundle, its registration, and parameters as flat names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fairstall.evals.tracking import Run, Tracking, tracking_client
+from fairstall.model.bundle import Bundle
+from fairstall.training.registry import register_bundle, set_alias
+
+TRAINING = "fairstall training"
+BUNDLE_ARTIFACT = "bundle"
+LONGEST_VALUE = 6000  # what MLflow takes as a parameter
+
+
+def log_candidate(tracking: Tracking, run: Run, bundle: Bundle) -> str:
+    """Logs the bundle as the run's artifact and registers it as the candidate; returns the registry's version."""
+    client = tracking_client(tracking.uri)
+    client.log_artifacts(run.run_id, str(bundle.folder), BUNDLE_ARTIFACT)
+    client.set_tag(run.run_id, "fairstall.bundle_version", bundle.version)
+    version = register_bundle(client, run_id=run.run_id, artifact_path=BUNDLE_ARTIFACT, bundle_version=bundle.version)
+    set_alias(client, "candidate", version)
+    return version
+
+
+def flat_parameters(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested tables as dotted names, each value short enough for MLflow."""
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flat_parameters(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = str(value)[:LONGEST_VALUE]
+    return flat

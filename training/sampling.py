@@ -1,0 +1,64 @@
+"""Which rows one pass of training sees, how often, and with which of their fields. It tokenises nothing."""
+
+import hashlib
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fairstall.training.config import SamplingConfig
+from fairstall.training.rows import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A source together with the policies that its rows violate; no policies means its compliant rows."""
+
+    source: str
+    policies: tuple[int, ...]
+
+
+def training_pass(rows: Sequence[Row], sampling: SamplingConfig, *, seed: int) -> list[Row]:
+    """The rows of one pass, balanced by cell, fields dropped at random on both sides, in random order.
+
+    A small cell is seen several times and a large one in part, so that no source drowns the others. Fields are dropped
+    from compliant and violating rows alike: a source without titles must not teach that a missing title is a violation.
+    """
+    draw = random.Random(seed)
+    cells: dict[Cell, list[Row]] = defaultdict(list)
+    for row in rows:
+        cells[Cell(row.source, tuple(i for i, label in enumerate(row.labels) if label))].append(row)
+    chosen = [row for cell, pool in cells.items() for row in _quota(cell, pool, sampling, draw)]
+    draw.shuffle(chosen)
+    return [with_dropped_fields(row, sampling, draw) for row in chosen]
+
+
+def _quota(cell: Cell, pool: list[Row], sampling: SamplingConfig, draw: random.Random) -> list[Row]:
+    most = sampling.violation_cell_rows if cell.policies else sampling.compliant_cell_rows
+    repeats = sampling.repeats if cell.policies else 1
+    if not pool[0].real:
+        repeats = sampling.authored_repeats
+    size = min(len(pool) * repeats, max(most, 0))
+    shuffled = sorted(pool, key=lambda row: hashlib.sha256(f"{draw.random()}:{row.id}".encode()).digest())
+    return [shuffled[i % len(shuffled)] for i in range(size)]
+
+
+def with_dropped_fields(row: Row, sampling: SamplingConfig, draw: random.Random) -> Row:
+    """The row, sometimes without its title or its description, or with a lone title moved to the description."""
+    if row.title and row.description:
+        chance = draw.random()
+        if chance < sampling.drop_title:
+            return replace(row, title="")
+        if chance < sampling.drop_title + sampling.drop_description:
+            return replace(row, description="")
+        return row
+    if row.title and draw.random() < sampling.title_as_description:
+        return replace(row, title="", description=row.title)
+    if (
+        row.description
+        and not row.title
+        and len(row.description) < 120
+        and draw.random() < sampling.title_as_description
+    ):
+        return replace(row, title=row.description, description="")
+    return row

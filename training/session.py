@@ -1,0 +1,171 @@
+"""A whole training session: rows, bundle, baseline, card, MLflow. It deploys nothing; `retrain` does."""
+
+import subprocess
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fairstall.evals.evaluation import Evaluation
+from fairstall.evals.plots import draw_plots
+from fairstall.evals.slices import Thresholds
+from fairstall.evals.tracking import Run, RunTags, Tracking, open_run
+from fairstall.model.bundle import MODEL_FILE, Bundle
+from fairstall.model.policies import PolicySet
+from fairstall.training.baseline import train_baseline
+from fairstall.training.card import model_card
+from fairstall.training.config import TrainingConfig
+from fairstall.training.finetune import Progress, Report
+from fairstall.training.material import Material, gather
+from fairstall.training.measure import evaluate_split, flat_metrics, measured_rows, plot_folder
+from fairstall.training.pipeline import Revision, Trained, seal, train
+from fairstall.training.recipes import RECIPES, Recipe
+from fairstall.training.runs import TRAINING, flat_parameters, log_candidate
+from fairstall.training.scoring import Matrix
+
+BASELINE = "tfidf-logistic-regression"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a session starts from. `corpora` is the mirror's folder, `labels_file` an export of reviews; both optional.
+
+    `held_out` names sources that only test, whole.
+    """
+
+    corpora: Path | None = None
+    labels_file: Path | None = None
+    held_out: tuple[str, ...] = ()
+    recipes: Sequence[Recipe] = RECIPES
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What came out. `metrics` are those of the transformer, `baseline_metrics` have the same names."""
+
+    bundle: Bundle
+    material: Material
+    trained: Trained
+    run_id: str
+    baseline_run_id: str
+    registered_version: str
+    metrics: Mapping[str, float]
+    baseline_metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Evaluations of real rows (True) and authored rows (False), and the probabilities behind them."""
+
+    probabilities: Matrix
+    evaluations: Mapping[bool, Evaluation]
+    thresholds: Thresholds | None
+
+
+def train_and_record(
+    inputs: Inputs,
+    policies: PolicySet,
+    config: TrainingConfig,
+    folder: Path,
+    *,
+    tracking: Tracking,
+    revision: Revision,
+    report: Report,
+) -> Session:
+    """Trains, measures and seals a bundle in `folder`, and records it and its baseline in MLflow, as the candidate.
+
+    Raises CorpusError for rows that cannot be had, SetupError for missing weights or an export that drifted.
+    """
+    material = gather(
+        policies,
+        config,
+        corpora=inputs.corpora,
+        labels_file=inputs.labels_file,
+        held_out=inputs.held_out,
+        recipes=inputs.recipes,
+    )
+    tracking = replace(tracking, experiment=TRAINING)
+    tags = RunTags(f"{config.name} in training", policies.version, material.sha256, revision.code)
+    with warnings.catch_warnings(), open_run(tracking, name=config.name, tags=tags) as run:
+        warnings.simplefilter("ignore")  # MLflow's dependencies warn of one another
+        run.log_parameters(flat_parameters({**asdict(config), "rows": material.facts}))
+        trained = train(material, policies, config, folder, revision=revision, report=report)
+        measured = _measure(trained, trained.probabilities("test"), trained.facts.thresholds)
+        baseline_run_id, beside = _baseline(trained, material, config, tracking, tags, report)
+        bundle = _seal(trained, measured, beside)
+        metrics = flat_metrics(measured.evaluations) | _run_metrics(trained, bundle)
+        _log(run, trained, measured, metrics)
+        for seen, loss in trained.tuned.losses:
+            run.log_metrics({"training/loss": loss}, step=seen)
+        registered = log_candidate(tracking, run, bundle)
+    baseline_metrics = flat_metrics(beside.evaluations)
+    return Session(bundle, material, trained, run.run_id, baseline_run_id, registered, metrics, baseline_metrics)
+
+
+def revision_at(moment: datetime, root: Path | None = None) -> Revision:
+    """The revision of a bundle made at `moment`: `git describe` of the checkout, or the version of the package."""
+    folder = root or Path(__file__).parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--tags"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        found = _package_version()
+    return Revision(found, moment)
+
+
+def main_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """What a person wants to see at the end: macro and per-policy average precision, calibration error, speed."""
+    wanted = ("macro/average_precision", "macro/ece", "listing/false_positive_rate", "training/rows_per_second")
+    policies = [name for name in metrics if name.startswith("policy/") and name.endswith("/average_precision")]
+    return {name: metrics[name] for name in (*wanted, *sorted(policies)) if name in metrics}
+
+
+def _package_version() -> str:
+    try:
+        return version("fairstall")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _measure(trained: Trained, probabilities: Matrix, thresholds: Thresholds | None) -> Measured:
+    test = trained.scored["test"]
+    found = evaluate_split(test.rows, test.groups, trained.facts.labels, probabilities, thresholds)
+    return Measured(probabilities, found, thresholds)
+
+
+def _baseline(
+    trained: Trained, material: Material, config: TrainingConfig, tracking: Tracking, tags: RunTags, report: Report
+) -> tuple[str, Measured]:
+    rows = [grouped.row for grouped in material.splits.train]
+    report(Progress("baseline", 0, len(rows), 0.0))
+    model = train_baseline(rows, config)
+    measured = _measure(trained, model.probabilities(trained.scored["test"].rows), None)
+    tags = replace(tags, bundle_version=BASELINE)
+    with open_run(tracking, name=f"{config.name}-{BASELINE}", tags=tags) as run:
+        run.log_parameters({"name": BASELINE, "seed": config.seed, "rows.sha256": material.sha256})
+        _log(run, trained, measured, flat_metrics(measured.evaluations))
+    return run.run_id, measured
+
+
+def _seal(trained: Trained, measured: Measured, beside: Measured) -> Bundle:
+    model_bytes = (trained.folder / MODEL_FILE).stat().st_size
+    card = model_card(trained.facts, measured.evaluations, beside.evaluations, model_bytes=model_bytes)
+    return seal(trained, card)
+
+
+def _log(run: Run, trained: Trained, measured: Measured, metrics: Mapping[str, float]) -> None:
+    run.log_metrics(metrics)
+    test, labels = trained.scored["test"], trained.facts.labels
+    for real, evaluation in measured.evaluations.items():
+        scored = measured_rows(test.rows, test.groups, labels, measured.probabilities, real=real)
+        folder = plot_folder(measured.evaluations, real=real)
+        run.log_text(f"{folder}/evaluation.json", evaluation.to_json())
+        run.log_plots(draw_plots(scored, evaluation, measured.thresholds), folder=folder)
+
+
+def _run_metrics(trained: Trained, bundle: Bundle) -> dict[str, float]:
+    size = sum(file.stat().st_size for file in bundle.folder.iterdir())
+    facts = {f"parity/{name}": float(value) for name, value in trained.parity.facts().items()}
+    return facts | {"training/rows_per_second": trained.tuned.rows_per_s, "bundle/bytes": float(size)}
