@@ -1,13 +1,13 @@
 """Unicode facts as look-up tables, worked out on first use (about 50 ms). The passes use them, elsewhere."""
 
+import json
 import re
 import string
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-
-from confusable_homoglyphs import utils as confusable_data
+from importlib import resources
 
 STACKING_MARKS = "\u0300-\u036f\u0488\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 LONGEST_EXPANSION = 6  # U+FDFA alone would grow eighteenfold
@@ -119,7 +119,8 @@ def _small_capitals() -> Iterator[tuple[str, str]]:
 
 def _confusable_letters() -> Iterator[tuple[str, list[str]]]:
     small_capitals = dict(_small_capitals())
-    for character, alike in confusable_data.load("confusables.json").items():
+    data = resources.files("confusable_homoglyphs") / "confusables.json"  # its own loader brings in urllib
+    for character, alike in json.loads(data.read_text(encoding="utf-8")).items():
         if len(character) > 1 or character.isascii() or not character.isalpha():
             continue
         if unicodedata.is_normalized("NFKC", character):

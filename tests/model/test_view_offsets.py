@@ -62,7 +62,7 @@ _WORDS_IN = {
     "Korean": "새상품 정품 무료배송 휴대폰 케이스 ㅋㅋㅋ",
     "Hebrew": "שעון יד חדש לגבר שָׁלוֹם",
     "emoji": "🎉 👍🏽 👨\u200d👩\u200d👧 ❤\ufe0f 🇬🇧 🇺🇸🇫🇷 1\ufe0f\u20e3 🏳\ufe0f\u200d🌈 ☎\ufe0e 🅿\ufe0f",
-    "German": "Fußgänger Schifffahrt Größe schön Übergröße",
+    "German": "Fußgänger Straße Größe schön Übergröße",
 }
 CLEAN_WORDS = {script: words.split() for script, words in _WORDS_IN.items()}
 
