@@ -119,7 +119,7 @@ def wilson(share: float, observations: int, *, confidence: float) -> Estimate:
     shrunk = z * z / observations
     centre = (share + shrunk / 2) / (1 + shrunk)
     half = z / (1 + shrunk) * math.sqrt(share * (1 - share) / observations + shrunk / (4 * observations))
-    return Estimate(share, centre - half, centre + half)
+    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def evidence(metric: Metric, cut: Slice) -> int:

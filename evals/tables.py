@@ -1,7 +1,8 @@
 """Evaluations, comparisons and gate verdicts as Rich tables for the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -9,18 +10,30 @@ from fairstall.evals.bootstrap import Estimate
 from fairstall.evals.compare import Comparison, Difference, Word
 from fairstall.evals.evaluation import Evaluation, Scope
 from fairstall.evals.gate import GateVerdict
-from fairstall.evals.slices import LISTING, MACRO
+from fairstall.evals.slices import LISTING, MACRO, POLICY_PREFIX, SOURCE_PREFIX
 
+HEADINGS = {
+    "average_precision": "average precision",
+    "precision_at_recall_80": "precision at recall 0.8",
+    "recall_at_false_positives_1": "recall at 1 % false pos.",
+    "recall": "recall",
+    "false_positive_rate": "false pos. rate",
+    "automation_rate": "automated",
+    "automated_error_rate": "wrong of automated",
+    "ece": "ECE",
+    "brier": "Brier",
+}
 POLICY_METRICS = ("average_precision", "precision_at_recall_80", "recall_at_false_positives_1", "ece")
 LISTING_METRICS = ("average_precision", "recall", "false_positive_rate", "automation_rate", "automated_error_rate")
-SHOWN_DIFFERENCES = ("average_precision", "recall", "false_positive_rate", "ece")
+WIDE_METRICS = ("average_precision", "recall", "false_positive_rate", "ece")  # compared for macro and listing
+NARROW_METRICS = ("average_precision", "recall", "false_positive_rate")  # the first that was measured, for the rest
 _COLOURS = {Word.BETTER: "green", Word.WORSE: "red", Word.CANNOT_TELL: "dim"}
 
 
 def policy_table(evaluation: Evaluation) -> Table:
     """A row for each policy, and their mean."""
     table = _scope_table("By policy", POLICY_METRICS)
-    names = [name for name in evaluation.scopes if name.startswith("policy/")]
+    names = [name for name in evaluation.scopes if name.startswith(POLICY_PREFIX)]
     _add_scopes(table, evaluation, [*names, MACRO], POLICY_METRICS)
     if evaluation.not_measured:
         table.caption = f"Not measured, no row violates them: {', '.join(evaluation.not_measured)}"
@@ -30,76 +43,106 @@ def policy_table(evaluation: Evaluation) -> Table:
 def source_table(evaluation: Evaluation) -> Table:
     """A row for each source, and all of them: listings as wholes."""
     table = _scope_table("By source, listings as wholes", LISTING_METRICS)
-    names = [name for name in evaluation.scopes if name.startswith("source/")]
+    names = [name for name in evaluation.scopes if name.startswith(SOURCE_PREFIX)]
     _add_scopes(table, evaluation, [*names, LISTING], LISTING_METRICS)
     return table
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """A row for each scope and headline metric that was measured on both sides."""
-    table = Table(title=f"{comparison.second} against {comparison.first}", title_justify="left")
-    table.add_column("scope", overflow="fold")
-    table.add_column("metric", overflow="fold")
-    for column in ("first", "second", "difference", "95 % interval"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("the second is")
-    shown = [d for d in comparison.differences if d.metric in SHOWN_DIFFERENCES]
-    for before, found in zip([None, *shown], shown, strict=False):
-        same = before is not None and before.scope == found.scope
-        if before is not None and not same:
-            table.add_section()
-        table.add_row("" if same else found.scope, found.metric, *_numbers(found), _word(found.verdict))
+    """The mean over policies and listings as wholes in several metrics, each policy and source in one."""
+    table = _table(f"{comparison.second} against {comparison.first}")
+    table.add_column("", overflow="fold")
+    table.add_column("metric", max_width=9)
+    table.add_column("from, to", justify="right", no_wrap=True)
+    table.add_column("difference, 95 % interval", justify="right", no_wrap=True)
+    table.add_column("the second is", min_width=6)
+    by_scope: dict[str, dict[str, Difference]] = {}
+    for found in comparison.differences:
+        by_scope.setdefault(found.scope, {})[found.metric] = found
+    for kind in ((MACRO,), (LISTING,), (POLICY_PREFIX,), (SOURCE_PREFIX,)):
+        for scope, found_here in by_scope.items():
+            if scope.startswith(kind):
+                _add_differences(table, scope, _shown(scope, found_here))
+        table.add_section()
     table.caption = _comparison_caption(comparison)
     return table
 
 
 def gate_table(verdict: GateVerdict) -> Table:
     """A row for each rule."""
-    table = Table(title="The gate", title_justify="left")
-    for column in ("rule", "measured", "needed", ""):
+    table = _table("The gate")
+    for column in ("rule", "measured", "needed"):
         table.add_column(column, overflow="fold")
+    table.add_column("", no_wrap=True)
     for line in verdict.lines:
         mark = Text("passed", "green") if line.passed else Text("FAILED", "bold red")
         table.add_row(Text(line.rule), Text(line.measured), Text(line.limit), mark)
     return table
 
 
-def _scope_table(title: str, metrics: Iterable[str]) -> Table:
-    table = Table(title=title, title_justify="left")
+def _table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+
+
+def _scope_table(title: str, metrics: Sequence[str]) -> Table:
+    table = _table(title)
     table.add_column("", overflow="fold")
-    for column in ("rows", "violations"):
-        table.add_column(column, justify="right")
+    for column in ("rows", "break"):
+        table.add_column(column, justify="right", no_wrap=True)
     for metric in metrics:
-        table.add_column(metric.replace("_", " "), justify="right", min_width=14)
+        table.add_column(HEADINGS[metric], justify="right", min_width=9)
     return table
 
 
-def _add_scopes(table: Table, evaluation: Evaluation, names: list[str], metrics: Iterable[str]) -> None:
+def _add_scopes(table: Table, evaluation: Evaluation, names: Sequence[str], metrics: Sequence[str]) -> None:
     for name in names:
-        scope = evaluation.scopes.get(name)
-        if scope is None:
-            continue
-        if name in (MACRO, LISTING):
-            table.add_section()
-        table.add_row(Text(name), str(scope.rows), str(scope.violations), *(_cell(scope, metric) for metric in metrics))
+        if scope := evaluation.scopes.get(name):
+            if name in (MACRO, LISTING):
+                table.add_section()
+            cells = [_cell(scope, metric) for metric in metrics]
+            table.add_row(_name(name), str(scope.rows), str(scope.violations), *cells)
 
 
-def _cell(scope: Scope, metric: str) -> str:
+def _cell(scope: Scope, metric: str) -> Text:
     found = scope.metrics.get(metric)
-    return f"{found.value:.3f}\n({_interval(found)})" if found else "-"
+    if found is None:
+        return Text("-", "dim")
+    return Text.assemble(f"{found.value:.3f}\n", (f"{found.low:.2f}-{found.high:.2f}", "dim"))
 
 
-def _interval(found: Estimate) -> str:
-    return f"{found.low:.3f} to {found.high:.3f}"
+def _name(scope: str) -> Text:
+    return Text({MACRO: "mean of policies", LISTING: "all listings"}.get(scope, scope.partition("/")[2] or scope))
 
 
-def _numbers(found: Difference) -> tuple[str, str, str, str]:
-    by = found.difference
-    return f"{found.first:.3f}", f"{found.second:.3f}", f"{by.value:+.3f}", f"{by.low:+.3f} to {by.high:+.3f}"
+def _shown(scope: str, found: Mapping[str, Difference]) -> list[Difference]:
+    if scope in (MACRO, LISTING):
+        return [found[metric] for metric in WIDE_METRICS if metric in found]
+    return [found[metric] for metric in NARROW_METRICS if metric in found][:1]
 
 
-def _word(word: Word) -> Text:
-    return Text(str(word), _COLOURS[word])
+def _add_differences(table: Table, scope: str, shown: Sequence[Difference]) -> None:
+    for name, found in zip(_once(_name(scope)), shown, strict=False):
+        word = Text(str(found.verdict), _COLOURS[found.verdict])
+        change = f"{found.first:.3f} {found.second:.3f}"
+        table.add_row(name, HEADINGS[found.metric], change, _signed(found.difference), word)
+
+
+def _once(name: Text) -> Iterator[Text]:
+    yield name
+    while True:
+        yield Text()
+
+
+def _signed(by: Estimate) -> str:
+    return f"{by.value:+.3f} ({by.low:+.3f} to {by.high:+.3f})"
 
 
 def _comparison_caption(comparison: Comparison) -> str:

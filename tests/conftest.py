@@ -46,6 +46,12 @@ def make_tiny_bundle() -> Callable[..., Bundle]:
 
 
 @pytest.fixture(scope="session")
+def tiny_words() -> Mapping[str, Mapping[str, float]]:
+    """What each word adds to the logit of each label in a tiny bundle; pass a changed copy as `words`."""
+    return TINY_WORDS
+
+
+@pytest.fixture(scope="session")
 def tiny_bundle(make_tiny_bundle: Callable[..., Bundle], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """One sealed bundle for the whole session: read it, never write into it."""
     return make_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
@@ -76,7 +82,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(server).replace("/postgres?", f"/{name}?")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def engine(store_url: str) -> Iterator[Any]:
     """An engine on an empty store with all tables; each test that uses it runs on SQLite and on PostgreSQL."""
     from fairstall.records.engine import migrate, open_engine

@@ -1,0 +1,67 @@
+"""Scored rows out of a seed, and labelled listings that the tiny bundle can tell apart."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from fairstall.evals.rows import EvalRow
+from fairstall.evals.scored import ScoredRows
+
+DRUGS, WEAPONS, WILDLIFE = "prohibited/drugs", "prohibited/weapons", "prohibited/wildlife"
+WORDS = {DRUGS: ("cocaine", "heroin", "mdma"), WEAPONS: ("pistol", "ammunition"), WILDLIFE: ("ivory", "taxidermy")}
+GOODS = ("garden chair", "wool scarf", "bread knife", "wooden train", "desk lamp", "tea pot", "rain coat", "bookend")
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> Callable[..., ScoredRows]:
+    """`synthetic(seed, rows=600, noise=0, edge=0)`: three policies, two sources, rows that share groups.
+
+    Calls with one seed have the same truth and groups; another `noise` draws scores anew at equal quality, `edge` moves
+    violations up by so many logits.
+    """
+    return _synthetic
+
+
+def _synthetic(
+    seed: int, *, rows: int = 600, labels: int = 3, prevalence: float = 0.08, noise: int = 0, edge: float = 0.0
+) -> ScoredRows:
+    of_row = np.random.default_rng([seed, 0])
+    groups = of_row.integers(rows // 2, size=rows)
+    truth = (of_row.random((rows // 2, labels)) < prevalence)[groups]
+    shared = of_row.normal(size=(rows, labels)) - 3 + 3 * truth
+    own = np.random.default_rng([seed, 1, noise]).normal(scale=0.8, size=(rows, labels))
+    return ScoredRows(
+        labels=tuple(f"prohibited/p{label}" for label in range(labels)),
+        probabilities=1 / (1 + np.exp(-(shared + own + edge * truth))),
+        truth=truth,
+        known=np.ones((rows, labels), dtype=bool),
+        weights=np.ones(rows),
+        groups=groups.astype(str),
+        sources=np.where(of_row.random(rows) < 0.5, "shop", "market"),
+        ids=np.arange(rows).astype(str),
+        violating=truth.any(axis=1),
+    )
+
+
+@pytest.fixture(scope="session")
+def listings() -> list[EvalRow]:
+    """240 short listings: 20 violations each of three policies, some of them in words that the tiny bundle lacks."""
+    rows = []
+    for number in range(240):
+        policy = list(WORDS)[number % 12] if number % 12 < 3 else None
+        words = (*WORDS[policy], "unheard") if policy else ("nice",)
+        title = f"{words[number // 12 % len(words)]} {GOODS[number % len(GOODS)]} number {number}"
+        source = "market" if policy or number % 2 else "shop"
+        rows.append(
+            EvalRow(
+                id=f"{source}:{number}",
+                title=title,
+                description="For sale, collected from the seller or sent by post.",
+                language="en",
+                policies=frozenset({policy} if policy else ()),
+                source=source,
+                group=str(number),
+            )
+        )
+    return rows

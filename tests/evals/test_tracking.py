@@ -1,0 +1,75 @@
+"""Runs in a real MLflow store on SQLite, written and read back."""
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+
+from fairstall.evals.bootstrap import Bootstrap
+from fairstall.evals.evaluation import evaluate
+from fairstall.evals.tracking import RunTags, Tracking, open_run, tracking_client
+
+TAGS = RunTags("tiny-0123", "starter-4567", "89ab", "cdef")
+
+# MLflow's own use of its dependencies warns; the project's does not.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+@pytest.fixture(scope="module")
+def tracking(tmp_path_factory) -> Tracking:
+    folder = tmp_path_factory.mktemp("mlflow")
+    return Tracking(f"sqlite:///{folder / 'new' / 'mlflow.sqlite'}", folder / "artifacts")
+
+
+@pytest.fixture(scope="module")
+def evaluation(synthetic):
+    return evaluate(synthetic(1), bootstrap=Bootstrap(draws=50, seed=3))
+
+
+@pytest.fixture(scope="module")
+def stored(tracking, evaluation):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with open_run(tracking, name="tiny", tags=TAGS) as run:
+            run.log_parameters({"rows": 600})
+            run.log_evaluation(evaluation)
+            run.log_plots({"small.png": b"png"})
+        return tracking_client(tracking.uri).get_run(run.run_id)
+
+
+def test_each_number_is_read_back_under_its_name(stored, evaluation):
+    assert stored.data.metrics == evaluation.metrics()
+    assert "policy/prohibited.p0/average_precision.low" in stored.data.metrics
+    assert stored.info.status == "FINISHED"
+
+
+def test_what_the_numbers_depend_on_is_tagged(stored):
+    tags = {name: value for name, value in stored.data.tags.items() if name.startswith("fairstall.")}
+    assert tags == {
+        "fairstall.bundle_version": "tiny-0123",
+        "fairstall.policy_version": "starter-4567",
+        "fairstall.data_hash": "89ab",
+        "fairstall.code_revision": "cdef",
+    }
+    assert stored.data.params == {"rows": "600", "draws": "50", "seed": "3", "confidence": "0.95"}
+
+
+def test_the_whole_evaluation_and_the_plots_are_kept_as_files(stored, evaluation, tracking):
+    folder = Path(stored.info.artifact_uri.removeprefix("file://"))
+    assert folder.is_relative_to(tracking.artifacts)
+    assert (folder / "evaluation.json").read_text() == evaluation.to_json()
+    assert json.loads(evaluation.to_json())["bootstrap"]["seed"] == 3
+    assert (folder / "plots" / "small.png").read_bytes() == b"png"
+
+
+def test_a_run_that_breaks_is_marked_as_failed(tracking, stored):
+    with pytest.raises(RuntimeError), open_run(tracking, name="broken", tags=TAGS) as run:
+        raise RuntimeError
+    assert tracking_client(tracking.uri).get_run(run.run_id).info.status == "FAILED"
+
+
+def test_the_process_wide_tracking_uri_is_left_alone(stored, tracking):
+    import mlflow
+
+    assert mlflow.get_tracking_uri() != tracking.uri
