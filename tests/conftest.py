@@ -82,7 +82,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(server).replace("/postgres?", f"/{name}?")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def engine(store_url: str) -> Iterator[Any]:
     """An engine on an empty store with all tables; each test that uses it runs on SQLite and on PostgreSQL."""
     from fairstall.records.engine import migrate, open_engine

@@ -1,7 +1,7 @@
 """A real scoring app over real HTTP on a tiny real bundle, for every test of this folder."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,14 +14,16 @@ import uvicorn
 from sqlalchemy import Engine, func, select
 
 from fairstall.cli.serve import listen
+from fairstall.model.assess import Assessor
 from fairstall.model.bundle import Bundle
 from fairstall.model.control import NO_CONTROL, ControlSample
 from fairstall.model.policies import DsaClass, Policy, PolicySet, RuleAction, Severity, Term
+from fairstall.model.scorer import Logits, OnnxScorer
 from fairstall.records.engine import migrate, open_engine, reading
 from fairstall.records.keys import Scope, create_key
 from fairstall.records.tables import cases, decisions, events, idempotency_keys, listings
 from fairstall.serving.app import Parts, create_app
-from fairstall.serving.batcher import open_batcher
+from fairstall.serving.batcher import Batcher, open_batcher
 from fairstall.serving.limits import Limits
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.reload import ModelInService
@@ -89,6 +91,27 @@ def stored(engine: Engine) -> tuple[int, int, int, int, int]:
     return tuple(counts)
 
 
+class GatedScorer:
+    """A real scorer behind a gate: `entered` is set when a batch arrives, which runs once `gate` is set.
+
+    `batches` are the lengths of the windows of each batch; a batch with a `poison` token fails.
+    """
+
+    def __init__(self, bundle: Bundle, *, poison: int | None = None) -> None:
+        self._scorer = OnnxScorer(bundle)
+        self._poison = poison
+        self.entered, self.gate = threading.Event(), threading.Event()
+        self.batches: list[list[int]] = []
+
+    def run(self, windows: Sequence[Sequence[int]]) -> Logits:
+        self.entered.set()
+        self.gate.wait()
+        self.batches.append([len(window) for window in windows])
+        if any(self._poison in window for window in windows):
+            raise FloatingPointError("poison")
+        return self._scorer.run(windows)
+
+
 @contextmanager
 def running(app: Any) -> Iterator[str]:
     """The address of an app that a real uvicorn serves in a thread."""
@@ -102,6 +125,23 @@ def running(app: Any) -> Iterator[str]:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+@pytest.fixture
+def gated(tiny_bundle: Bundle) -> Iterator[Callable[..., tuple[Batcher, GatedScorer]]]:
+    """A factory of one-lane batchers whose scorer waits behind a gate: `gated(limits, poison=token)`."""
+    made: list[tuple[Batcher, GatedScorer]] = []
+
+    def make(limits: Limits | None = None, *, poison: int | None = None) -> tuple[Batcher, GatedScorer]:
+        scorer = GatedScorer(tiny_bundle, poison=poison)
+        made.append((Batcher(Assessor(tiny_bundle, POLICIES), [scorer], limits or Limits()), scorer))
+        return made[-1]
+
+    yield make
+    for batcher, scorer in made:
+        scorer.gate.set()
+        batcher.close()
+        batcher.join()
 
 
 @pytest.fixture
@@ -133,11 +173,11 @@ def make_parts(tiny_bundle: Bundle) -> Callable[..., Parts]:
 
 @pytest.fixture(scope="session")
 def serve_parts() -> Callable[..., Any]:
-    """A context manager that serves parts over HTTP: `with serve_parts(parts) as served`."""
+    """A context manager that serves parts over HTTP, with a new API key or the one given: `with serve_parts(parts)`."""
 
     @contextmanager
-    def served(parts: Parts) -> Iterator[Served]:
-        secret = create_key(parts.engine, "shop", Scope.SCORE, now=NOW).secret
+    def served(parts: Parts, *, secret: str | None = None) -> Iterator[Served]:
+        secret = secret or create_key(parts.engine, "shop", Scope.SCORE, now=NOW).secret
         headers = {"Authorization": f"Bearer {secret}"}
         with (
             running(create_app(parts)) as address,
