@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from fairstall.cli.bundles import bundle_in_force
 from fairstall.cli.settings import (
     DEFAULT_HOME,
     HomeSetting,
@@ -18,12 +19,12 @@ from fairstall.cli.settings import (
     models_folder,
     tracking_uri,
 )
-from fairstall.model.bundle import FACTS_FILE, Bundle, open_bundle
+from fairstall.model.bundle import Bundle, open_bundle
 from fairstall.model.deployed import Deployments
 from fairstall.model.errors import Conflict, InputError, MissingExtra
 from fairstall.model.policies import PolicySet
 from fairstall.model.policy_file import load_policies, starter_policies
-from fairstall.model.starter_bundle import starter_bundle, starter_bundle_folder
+from fairstall.model.starter_bundle import starter_bundle
 from fairstall.model.wire import iso_utc
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def evaluate(
     console = Console()
     console.print(policy_table(evaluation), source_table(evaluation), sep="\n")
     uri = tracking_uri(home, tracking)
-    run_id = _record(opened, rows, scored, evaluation, policy_set, uri=uri, home=home)
+    artifacts = None if tracking else home / "mlartifacts"
+    run_id = _record(opened, rows, scored, evaluation, policy_set, uri=uri, artifacts=artifacts)
     console.print(f"MLflow run {run_id} at {uri}", soft_wrap=True, highlight=False)
 
 
@@ -94,9 +96,7 @@ def compare(
 
 def promote(
     bundle: Annotated[Path, typer.Argument(help="The candidate's folder.")],
-    data: Annotated[
-        list[Path] | None, typer.Option("--data", help="Held-out rows to compare on, as for `fairstall evaluate`.")
-    ] = None,
+    data: Data,
     rules: Annotated[Path | None, typer.Option(help="A file of gate rules. By default the shipped gate.toml.")] = None,
     override: Annotated[bool, typer.Option("--override", help="Deploy in spite of a refusal.")] = False,
     reason: Annotated[str, typer.Option(help="Why it is overridden; kept in the record of deployments.")] = "",
@@ -113,10 +113,7 @@ def promote(
 
     if override != bool(reason.strip()):
         raise InputError("--override needs a --reason, which is recorded, and --reason is for --override alone")
-    champion, deployments = _champion(home), Deployments(models_folder(home))
-    if champion and not data:
-        raise InputError(f"{champion.version} serves: give --data with held-out rows to compare the candidate on")
-    rows = read_rows(data or []) if champion else []
+    champion, rows = bundle_in_force(home), read_rows(data)
     with _progress("scoring", 2 * len(rows)) as advance:
         examination = examine(
             bundle,
@@ -127,14 +124,17 @@ def promote(
             bootstrap=_bootstrap(draws, seed),
             progress=advance,
         )
-    if examination.candidate and champion and examination.candidate.version == champion.version:
+    if examination.candidate and examination.candidate.version == champion.version:
         raise Conflict(f"{champion.version} serves already")
     console = Console()
     if examination.comparison:
         console.print(comparison_table(examination.comparison))
     console.print(gate_table(examination.verdict))
     deployed = deploy_examined(
-        examination, deployments, deployed_at=iso_utc(datetime.now(UTC)), override=reason.strip() if override else None
+        examination,
+        Deployments(models_folder(home)),
+        deployed_at=iso_utc(datetime.now(UTC)),
+        override=reason.strip() if override else None,
     )
     console.print(f"{deployed.version} serves now, instead of {deployed.previous or 'the starter bundle'}")
 
@@ -159,7 +159,7 @@ def _record(
     policies: PolicySet,
     *,
     uri: str,
-    home: Path,
+    artifacts: Path | None,
 ) -> str:
     """Log the evaluation with all that it depends on; the id of the run."""
     try:
@@ -170,7 +170,7 @@ def _record(
 
         plots = draw_plots(scored, evaluation, bundle.facts.thresholds)
         tags = RunTags(bundle.version, policies.version, rows_sha256(rows), code_revision())
-        with open_run(Tracking(uri, home / "mlartifacts"), name=bundle.version, tags=tags) as run:
+        with open_run(Tracking(uri, artifacts), name=bundle.version, tags=tags) as run:
             run.log_parameters({"rows": len(rows), "labels": len(scored.labels), "bundle": bundle.version})
             run.log_evaluation(evaluation)
             run.log_plots(plots)
@@ -185,15 +185,7 @@ def _named(name: str, home: Path) -> Bundle:
         return starter_bundle()
     if name != CHAMPION:
         return open_bundle(Path(name))
-    return _champion(home) or starter_bundle()
-
-
-def _champion(home: Path) -> Bundle | None:
-    """What serves: the deployed bundle, or else the starter bundle where one is shipped."""
-    deployments = Deployments(models_folder(home))
-    if current := deployments.current():
-        return deployments.bundle(current)
-    return starter_bundle() if (starter_bundle_folder() / FACTS_FILE).exists() else None
+    return bundle_in_force(home)
 
 
 def _policies(path: Path | None) -> PolicySet:

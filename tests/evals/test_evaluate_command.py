@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fairstall.model.bundle import open_bundle
 from fairstall.model.deployed import Deployments
 
 UNHEARD = dict.fromkeys(("prohibited/drugs", "prohibited/weapons", "prohibited/wildlife"), 4.8)
@@ -32,9 +33,9 @@ def folder(tmp_path_factory, make_tiny_bundle, tiny_words, listings) -> Path:
 @pytest.fixture
 def home(tmp_path, folder) -> Path:
     """A home folder in which `plain` serves."""
-    home = tmp_path / "home"
-    assert run(folder, "promote", "plain", "--home", str(home)).returncode == 0
-    return home
+    deployments = Deployments(tmp_path / "home" / "models")
+    deployments.deploy(open_bundle(folder / "plain"), reason="the first", deployed_at="2026-11-22T12:00:00Z")
+    return tmp_path / "home"
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -118,7 +119,7 @@ def test_an_altered_bundle_is_refused_even_with_an_override(folder, home, tmp_pa
 
 def test_a_candidate_is_not_promoted_unseen_or_twice(folder, home):
     done = run(folder, "promote", "better", "--home", str(home))
-    assert (done.returncode, "give --data" in done.stderr) == (1, True)
+    assert (done.returncode, "--data" in done.stderr) == (2, True)
     done = promote(folder, home, "plain")
     assert (done.returncode, "serves already" in done.stderr) == (1, True)
 
