@@ -40,6 +40,11 @@ class Assessor:
         self._rules = RuleBook(policies)
         self._language = LanguageGate(bundle.facts.languages)
 
+    def warm_up(self) -> None:
+        """Load the tables and the language identifier now (about a second) rather than with the first listing."""
+        self._language.warm_up()
+        self.prepare(Listing("", "", "é с", "Ordinary words of an ordinary listing."))
+
     def prepare(self, listing: Listing) -> Prepared:
         """All that can be known before the model runs."""
         view = view_listing(listing)

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fairstall.model.listing import Field, Listing
-from fairstall.model.view_characters import (
+from fairstall.model.canonical.characters import (
     compose_marks,
     drop_controls,
     drop_stacked_marks,
@@ -16,11 +15,12 @@ from fairstall.model.view_characters import (
     fold_compatibility_forms,
     read_emoji_letters,
 )
-from fairstall.model.view_draft import Draft
-from fairstall.model.view_leet import read_leetspeak
-from fairstall.model.view_lookalikes import fold_lookalikes
-from fairstall.model.view_offsets import Layer, grapheme_span
-from fairstall.model.view_words import even_out_space, join_spaced_words, shorten_stretched_words
+from fairstall.model.canonical.draft import Draft
+from fairstall.model.canonical.leet import read_leetspeak
+from fairstall.model.canonical.lookalikes import fold_lookalikes
+from fairstall.model.canonical.offsets import Layer, grapheme_span
+from fairstall.model.canonical.words import even_out_space, join_spaced_words, shorten_stretched_words
+from fairstall.model.listing import Field, Listing
 
 _CHARACTER_PASSES = (
     drop_unseen,

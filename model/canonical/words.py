@@ -2,8 +2,8 @@
 
 import re
 
-from fairstall.model.view_draft import Draft
-from fairstall.model.view_offsets import Edit
+from fairstall.model.canonical.draft import Draft
+from fairstall.model.canonical.offsets import Edit
 
 SHORTEST_SPACED_WORD = 4
 SHORTEST_SLASHED_WORD = 5  # 802.11 a/b/g/n

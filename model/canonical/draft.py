@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from fairstall.model.view_offsets import Edit, Layer, rewrite
+from fairstall.model.canonical.offsets import Edit, Layer, rewrite
 
 
 class Draft:

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from fairstall.model.view_draft import Draft
-from fairstall.model.view_offsets import Edit
+from fairstall.model.canonical.draft import Draft
+from fairstall.model.canonical.offsets import Edit
 
 ENOUGH_CERTAIN = 2  # different words that are leetspeak beyond doubt
 ENOUGH_IN_ALL = 3  # different words, the likely ones included

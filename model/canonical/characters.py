@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import regex
 
-from fairstall.model.view_draft import Draft
-from fairstall.model.view_offsets import Edit
-from fairstall.model.view_tables import STACKING_MARKS, compatibility_forms
+from fairstall.model.canonical.draft import Draft
+from fairstall.model.canonical.offsets import Edit
+from fairstall.model.canonical.tables import STACKING_MARKS, compatibility_forms
 
 MOST_MARKS = 6  # on one base; no orthography in use stacks more
 SHORTEST_BOXED_WORD = 3

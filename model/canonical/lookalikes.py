@@ -5,9 +5,9 @@ from itertools import groupby
 
 import regex
 
-from fairstall.model.view_draft import Draft
-from fairstall.model.view_offsets import Edit
-from fairstall.model.view_tables import Lookalikes, lookalikes
+from fairstall.model.canonical.draft import Draft
+from fairstall.model.canonical.offsets import Edit
+from fairstall.model.canonical.tables import Lookalikes, lookalikes
 
 SHORTEST_SPELLED_WORD = 4
 SHORTEST_WHOLE_WORD = 3  # letters; a lone `α` is a Greek letter
