@@ -1,0 +1,17 @@
+"""Which bundle a command means when it is not told one: the champion of the home folder, or else the starter bundle."""
+
+from pathlib import Path
+
+from fairstall.cli.settings import models_folder
+from fairstall.model.bundle import Bundle, open_bundle
+from fairstall.model.deployed import Deployments
+from fairstall.model.starter_bundle import starter_bundle
+
+
+def bundle_in_force(home: Path, chosen: Path | None = None) -> Bundle:
+    """The chosen bundle, else the champion, else the starter bundle; opened and checked. Raises SetupError."""
+    if chosen:
+        return open_bundle(chosen)
+    deployments = Deployments(models_folder(home))
+    current = deployments.current()
+    return deployments.bundle(current) if current else starter_bundle()

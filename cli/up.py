@@ -1,0 +1,110 @@
+"""`fairstall up`: everything on one port, with a first login, for a first look and for one machine in production."""
+
+import json
+import logging
+import shlex
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from fairstall.cli.first_login import FILE, FirstLogin, first_login
+from fairstall.cli.serve import build_scoring_app, listen, log_json_lines, run_app
+from fairstall.cli.settings import (
+    DEFAULT_CONTROL_RATE,
+    DEFAULT_HOME,
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    BundleSetting,
+    ControlRateSetting,
+    DatabaseSetting,
+    HomeSetting,
+    HostSetting,
+    PoliciesSetting,
+    PortSetting,
+    database_url,
+)
+from fairstall.model.policy_file import load_policies, starter_policies
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from starlette.applications import Starlette
+
+    from fairstall.model.policies import PolicySet
+
+EXAMPLE = {
+    "listing_id": "1",
+    "seller_id": "ana",
+    "title": "Scrimshaw on genuine whale tooth",
+    "description": "Old piece from a family estate, 14 cm.",
+}
+
+
+def up(
+    home: HomeSetting = DEFAULT_HOME,
+    host: HostSetting = DEFAULT_HOST,
+    port: PortSetting = DEFAULT_PORT,
+    database: DatabaseSetting = None,
+    bundle: BundleSetting = None,
+    policies: PoliciesSetting = None,
+    control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
+) -> None:
+    """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
+    from fairstall.records.engine import open_engine
+
+    log_json_lines()
+    logging.getLogger().setLevel(logging.WARNING)  # a person reads this terminal
+    listener = listen(host, port)
+    url = database_url(home, database)
+    app = build_scoring_app(home=home, database=url, bundle=bundle, policies=policies, control_rate=control_rate)
+    engine = open_engine(url)
+    mount_console(app, engine, load_policies(policies) if policies else starter_policies())
+    login = first_login(engine, home, lambda: datetime.now(UTC))
+    typer.echo(welcome(f"http://{reachable(host)}:{listener.getsockname()[1]}", login))
+    run_app(app, listener)
+
+
+def reachable(host: str) -> str:
+    """What to write into a browser on this machine for the address that the server listens on."""
+    return "localhost" if host in ("0.0.0.0", "::", "") else host
+
+
+def mount_console(app: "Starlette", engine: "Engine", policies: "PolicySet") -> None:
+    """The console under /console, and the bare address leading to it."""
+    from starlette.responses import RedirectResponse
+
+    from fairstall.labeling.console import create_console
+
+    app.mount("/console", create_console(engine=engine, policies=policies))
+    app.add_route("/", lambda _request: RedirectResponse("/console/", status_code=307))
+
+
+def welcome(address: str, login: FirstLogin | None) -> str:
+    """What a newcomer needs to know, in the order of need."""
+    key = login.api_key if login else "YOUR_KEY"
+    curl = " \\\n    ".join(
+        (
+            f"curl -s {address}/v1/score",
+            f"-H 'Authorization: Bearer {key}'",
+            "-H 'Content-Type: application/json'",
+            f"-d {shlex.quote(json.dumps(EXAMPLE))}",
+        )
+    )
+    who = (
+        f"log in as {login.user} with the password {login.password}"
+        if login
+        else "log in with your own name (fairstall user create NAME adds one)"
+    )
+    kept = f"\n  The login and the key are in {FILE} in the home folder until you delete it.\n" if login else ""
+    return f"""
+Fairstall is up.
+
+  Console  {address}/console/   {who}
+  API      {address}/v1/score   described at {address}/openapi.json
+
+  Score a listing:
+
+  {curl}
+{kept}
+  Ctrl-C ends it; everything answered is kept.
+"""
