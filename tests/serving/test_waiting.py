@@ -1,0 +1,135 @@
+"""The waiting room is bounded and fair, and hands out batches of similar length."""
+
+import pytest
+
+from fairstall.model.assess import Prepared
+from fairstall.model.encoding import Windows
+from fairstall.model.errors import Overloaded
+from fairstall.model.listing import Listing
+from fairstall.model.view import view_listing
+from fairstall.serving.waiting import LISTINGS_IN_SIGHT, Ticket, WaitingRoom
+
+LISTING = Listing("l-1", "s-1", "Chair", "A chair.")
+
+
+def a_ticket(tokens: int = 10) -> Ticket:
+    return Ticket(LISTING, tokens, 0.0, lambda _result: None)
+
+
+def prepared(*lengths: int) -> Prepared:
+    windows = Windows(tuple((0,) * length for length in lengths), complete=True)
+    return Prepared(LISTING, view_listing(LISTING), (), windows, ())
+
+
+def arrive(room: WaitingRoom, *lengths: int) -> Ticket:
+    """A ticket that is admitted, taken for preparation, and ready with windows of these lengths."""
+    ticket = a_ticket(sum(lengths))
+    room.admit(ticket)
+    assert room.take() is ticket
+    room.ready(ticket, prepared(*lengths))
+    return ticket
+
+
+def take_batch(room: WaitingRoom) -> list[tuple[Ticket, int]]:
+    work = room.take()
+    assert isinstance(work, list)
+    return [(window.ticket, window.index) for window in work]
+
+
+def test_a_full_room_refuses_and_lets_in_again_when_somebody_leaves():
+    room, first = WaitingRoom(most_tokens=100), a_ticket(60)
+    room.admit(first)
+    with pytest.raises(Overloaded, match="60 tokens"):
+        room.admit(a_ticket(41))
+    room.admit(a_ticket(40))
+    room.leave(first)
+    room.leave(first)
+    assert room.tokens == 40
+    room.admit(a_ticket(60))
+
+
+def test_an_empty_room_takes_even_what_is_larger_than_it():
+    room = WaitingRoom(most_tokens=100)
+    room.admit(a_ticket(1_000))
+    with pytest.raises(Overloaded):
+        room.admit(a_ticket(1))
+
+
+def test_tokens_are_counted_once_they_are_known():
+    room = WaitingRoom(most_tokens=100)
+    ticket = a_ticket(10)
+    room.admit(ticket)
+    room.take()
+    room.ready(ticket, prepared(30, 30))
+    assert room.tokens == 60
+    room.leave(ticket)
+    assert room.tokens == 0
+
+
+def test_batches_hold_four_windows_of_similar_length_at_most():
+    room = WaitingRoom(most_tokens=10_000)
+    tickets = {length: arrive(room, length) for length in (100, 50, 105, 54, 110, 111, 92, 101)}
+    batches = [[len(ticket.prepared.windows.ids[0]) for ticket, _ in take_batch(room)] for _ in range(3)]
+    assert batches == [[100, 105, 110, 101], [50, 54], [111]]
+    assert take_batch(room) == [(tickets[92], 0)]
+
+
+def test_a_long_listing_neither_blocks_short_ones_nor_waits_for_ever():
+    room = WaitingRoom(most_tokens=10_000)
+    long = arrive(room, *[100] * 8)
+    short = [arrive(room, 20) for _ in range(3)]
+    order = [take_batch(room) for _ in range(3)]
+    assert order[0] == [(long, 0), (long, 1), (long, 2), (long, 3)]
+    assert order[1] == [(ticket, 0) for ticket in short]
+    assert order[2] == [(long, 4), (long, 5), (long, 6), (long, 7)]
+
+
+def test_windows_of_who_came_first_go_first_even_in_another_length():
+    room = WaitingRoom(most_tokens=10_000)
+    first, second = arrive(room, 50), arrive(room, 100)
+    third = arrive(room, 50)
+    assert take_batch(room) == [(first, 0), (third, 0)]
+    assert take_batch(room) == [(second, 0)]
+
+
+def test_who_left_is_not_run():
+    room = WaitingRoom(most_tokens=10_000)
+    gone, here, unprepared = arrive(room, 50, 50), arrive(room, 50), a_ticket()
+    room.admit(unprepared)
+    room.leave(gone)
+    room.leave(unprepared)
+    assert take_batch(room) == [(here, 0)]
+    room.close()
+    assert room.take() is None
+
+
+def test_who_leaves_while_being_prepared_is_not_run():
+    room, ticket = WaitingRoom(most_tokens=100), a_ticket()
+    room.admit(ticket)
+    room.take()
+    room.leave(ticket)
+    room.ready(ticket, prepared(50))
+    room.close()
+    assert (room.take(), room.tokens) == (None, 0)
+
+
+def test_only_so_many_are_prepared_ahead():
+    room = WaitingRoom(most_tokens=100_000)
+    for _ in range(LISTINGS_IN_SIGHT):
+        arrive(room, 50)
+    room.admit(a_ticket())
+    assert len(take_batch(room)) == 4
+    assert isinstance(room.take(), Ticket)
+
+
+def test_a_closed_room_refuses_and_hands_out_what_is_left():
+    room = WaitingRoom(most_tokens=100)
+    ticket, waiting = arrive(room, 10), a_ticket()
+    room.admit(waiting)
+    room.close()
+    with pytest.raises(Overloaded, match="out of service"):
+        room.admit(a_ticket())
+    assert room.take() is waiting
+    room.ready(waiting, prepared(10))
+    assert take_batch(room) == [(ticket, 0), (waiting, 0)]
+    assert room.take() is None
