@@ -46,7 +46,7 @@ def draw_plots(scored: ScoredRows, evaluation: Evaluation, thresholds: Threshold
     if not panels:
         return {}
     sheets: Mapping[str, tuple[str, Callable[[Any, Panel], None]]] = {
-        "precision_recall.png": ("Precision against recall; the dot is the release threshold in force", _draw_pr),
+        "precision_recall.png": ("Precision against recall; a dot marks the release threshold in force", _draw_pr),
         "reliability.png": ("Share of violations against probability, in bins of equally many rows", _draw_reliability),
         "score_histogram.png": ("Rows by probability, on a logarithmic scale", _draw_histogram),
     }
