@@ -1,6 +1,6 @@
 """Everything that is read about one case, for one page. It changes nothing and knows no HTML."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -18,16 +18,19 @@ from fairstall.records.tables import cases, decisions, listings
 
 # Whoever reviews these must not know what the model, or anybody else, made of the listing.
 BLIND_REASONS = frozenset({CaseReason.CONTROL})
+# Whoever reviews these must not know that he is being compared.
+_SHOWN_AS = {CaseReason.GOLDEN: CaseReason.UNCERTAIN}
 
 SELLER_DECISIONS_COUNTED = 500
 SELLER_DECISIONS_SHOWN = 6
+HEADING_CHARACTERS = 120
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierDecision:
     """A decision in force on another listing of the same seller."""
 
-    title: str
+    heading: str
     outcome: Outcome
     by_person: bool
     decided_at: datetime
@@ -63,6 +66,12 @@ class CaseFile:
         return self.reason in BLIND_REASONS
 
 
+def shown_reason(name: str) -> CaseReason:
+    """The reason that a reviewer may be told for a case with this one."""
+    reason = CaseReason(name)
+    return _SHOWN_AS.get(reason, reason)
+
+
 def read_case(engine: Engine, case_id: str) -> CaseFile:
     """The file of a case. Raises NotFound."""
     query = (
@@ -80,11 +89,17 @@ def read_case(engine: Engine, case_id: str) -> CaseFile:
     return _case_file(row, listing, history)
 
 
+def heading_of(body: Mapping[str, Any]) -> str:
+    """What stands for a stored listing in a list: its title, or the beginning of its description."""
+    title = str(body["title"])
+    return title if title.strip() else str(body["description"])[:HEADING_CHARACTERS]
+
+
 def _case_file(row: Row[Any], listing: Listing, history: SellerHistory) -> CaseFile:
     assessment = assessment_from_body(row.assessment)
     file = CaseFile(
         case_id=row.case_id,
-        reason=CaseReason(row.reason),
+        reason=shown_reason(row.reason),
         opened_at=datetime.fromisoformat(row.opened_at),
         decided=row.state == "decided",
         listing=listing,
@@ -119,7 +134,7 @@ def _with_body(recent: Select[Any]) -> Select[Any]:
 def _earlier(rows: Sequence[Row[Any]]) -> tuple[EarlierDecision, ...]:
     return tuple(
         EarlierDecision(
-            title=row.body["title"],
+            heading=heading_of(row.body),
             outcome=Outcome(row.outcome),
             by_person=row.actor != MODEL_ACTOR,
             decided_at=datetime.fromisoformat(row.decided_at),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import regex
 
 MAX_LABELS = 300
-MAX_MARKS_ON_ONE_CHARACTER = 10  # the longest in any living script; more is a pile that spills over other lines
+MAX_MARKS_ON_ONE_CHARACTER = 4  # more is a pile that spills over the lines around it
 
 _LABELS = {
     0x00AD: "SHY", 0x034F: "CGJ", 0x061C: "ALM", 0x115F: "FILL", 0x1160: "FILL", 0x180E: "MVS", 0x200B: "ZWSP",

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Row, exists, func, select
+from sqlalchemy import Engine, Row, and_, exists, func, select
 
 from fairstall.labeling.accounts import User
-from fairstall.labeling.case_file import BLIND_REASONS
+from fairstall.labeling.case_file import BLIND_REASONS, heading_of, shown_reason
 from fairstall.labeling.claims import IS_OPEN, not_taken_back
 from fairstall.labeling.queue import ReviewVerdict
 from fairstall.model.decide import Outcome
@@ -26,11 +26,13 @@ DECISIONS_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What waits. `by_policy` counts under None the cases that have no finding or must not show one."""
+    """What waits for somebody to take it. `by_policy` counts under None the cases that have no finding or must not
+    show one; `with_others` are the cases that colleagues hold."""
 
     by_reason: Mapping[CaseReason, int]
     by_policy: Mapping[str | None, int]
     oldest: datetime | None
+    with_others: int
 
     @property
     def total(self) -> int:
@@ -41,7 +43,7 @@ class Overview:
 class OwnReview:
     review_id: str
     case_id: str
-    title: str
+    heading: str
     verdict: ReviewVerdict
     policies: tuple[str, ...]
     decided_at: datetime
@@ -60,7 +62,7 @@ class LedgerLine:
     """One row of the ledger. `replaces` is the outcome that it overrode; `in_force` says that nothing overrides it."""
 
     decision_id: str
-    title: str
+    heading: str
     outcome: Outcome
     by: str
     decided_at: datetime
@@ -68,19 +70,22 @@ class LedgerLine:
     in_force: bool
 
 
-def read_overview(engine: Engine) -> Overview:
-    grouped = select(cases.c.reason, cases.c.policy, func.count(), func.min(cases.c.opened_at)).where(IS_OPEN)
+def read_overview(engine: Engine, user: User, now: datetime) -> Overview:
+    taken = and_(cases.c.lease_until > iso_utc(now), cases.c.lease_holder != user.user_id)
+    columns = (cases.c.reason, cases.c.policy, func.count(), func.min(cases.c.opened_at))
+    free = select(*columns).where(IS_OPEN, ~func.coalesce(taken, False)).group_by(cases.c.reason, cases.c.policy)
     with reading(engine) as connection:
-        rows = connection.execute(grouped.group_by(cases.c.reason, cases.c.policy)).all()
+        rows = connection.execute(free).all()
+        with_others = connection.execute(select(func.count()).select_from(cases).where(IS_OPEN, taken)).scalar_one()
     by_reason: dict[CaseReason, int] = {}
     by_policy: dict[str | None, int] = {}
     for name, code, count, _ in rows:
-        reason = CaseReason(name)
+        reason = shown_reason(name)
         shown = None if reason in BLIND_REASONS else code
         by_reason[reason] = by_reason.get(reason, 0) + count
         by_policy[shown] = by_policy.get(shown, 0) + count
     oldest = min((opened for *_, opened in rows), default=None)
-    return Overview(_largest_first(by_reason), _largest_first(by_policy), _moment(oldest))
+    return Overview(_largest_first(by_reason), _largest_first(by_policy), _moment(oldest), with_others)
 
 
 def read_own_work(engine: Engine, user: User, now: datetime) -> OwnWork:
@@ -124,7 +129,7 @@ def _own_review(row: Row[Any]) -> OwnReview:
     return OwnReview(
         review_id=row.review_id,
         case_id=row.case_id,
-        title=row.body["title"],
+        heading=heading_of(row.body),
         verdict=ReviewVerdict(row.verdict),
         policies=tuple(row.policies),
         decided_at=datetime.fromisoformat(row.decided_at),
@@ -134,7 +139,7 @@ def _own_review(row: Row[Any]) -> OwnReview:
 def _ledger_line(row: Row[Any]) -> LedgerLine:
     return LedgerLine(
         decision_id=row.decision_id,
-        title=row.body["title"],
+        heading=heading_of(row.body),
         outcome=Outcome(row.outcome),
         by="the model" if row.actor == MODEL_ACTOR else row.actor.removeprefix("user:"),
         decided_at=datetime.fromisoformat(row.decided_at),
@@ -148,4 +153,4 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _largest_first(counts: dict[Key, int]) -> dict[Key, int]:
-    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0] or "~"))))

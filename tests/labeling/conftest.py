@@ -1,7 +1,9 @@
-"""A store with cases in it, people who review them, and a clock that only moves when it is asked."""
+"""A store with cases in it, people who review them, a clock that moves when it is asked, a console, and a browser."""
 
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -78,6 +80,52 @@ def policies() -> PolicySet:
     return make_policies()
 
 
+@pytest.fixture
+def console(sqlite_store, policies):
+    """The address of a console that is served over HTTP, on `sqlite_store`."""
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    from fairstall.labeling.console import create_console
+
+    app = create_console(
+        engine=sqlite_store.engine, policies=policies, clock=sqlite_store.clock, accounts=sqlite_store.accounts
+    )
+    with served(Starlette(routes=[Mount("/console", app)])) as address:
+        yield f"{address}/console"
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def served(app):
+    import uvicorn
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    started = threading.Event()
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets=None) -> None:
+            await super().startup(sockets)
+            started.set()
+
+    server = Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    assert started.wait(10)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
 def store_on(engine, clock) -> Store:
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
@@ -94,6 +142,7 @@ def store_case(
     description,
     *,
     words=(),
+    also=(),
     policy="prohibited/weapons",
     reason=CaseReason.UNCERTAIN,
     outcome=Outcome.REVIEW,
@@ -103,12 +152,18 @@ def store_case(
     inclusion_probability=1.0,
     **more,
 ) -> str:
-    """A listing, its decision and its case; every word of `words` is evidence for `policy`. Returns the case's id."""
+    """A listing, its decision and its case; each of `words` is evidence for `policy`; `also` has more such pairs.
+
+    Returns the case's id.
+    """
     listing = Listing(listing_id or time_ordered_id(now), seller_id, title, description, language="en", **more)
-    finding = Finding(policy, 0.42, Band.MEDIUM, Source.BOTH, evidence_of(listing, words), "Weapons may not be sold.")
+    findings = tuple(
+        Finding(code, 0.42, Band.MEDIUM, Source.BOTH, evidence_of(listing, found), "It may not be sold.")
+        for code, found in ((policy, words), *also)
+    )
     assessment = Assessment(
         outcome=outcome,
-        findings=() if outcome is Outcome.APPROVE else (finding,),
+        findings=() if outcome is Outcome.APPROVE else findings,
         doubts=(),
         probabilities={"prohibited/weapons": 0.42, "prohibited/drugs": 0.01},
         evasion={},

@@ -1,0 +1,42 @@
+"""`fairstall console`: the review console alone, over the store in the home folder or on PostgreSQL."""
+
+from fairstall.cli.settings import (
+    DEFAULT_HOME,
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    DatabaseSetting,
+    HomeSetting,
+    HostSetting,
+    PoliciesSetting,
+    PortSetting,
+    database_url,
+)
+
+
+def console(
+    home: HomeSetting = DEFAULT_HOME,
+    host: HostSetting = DEFAULT_HOST,
+    port: PortSetting = DEFAULT_PORT,
+    database: DatabaseSetting = None,
+    policies: PoliciesSetting = None,
+) -> None:
+    """Serve the review console under /console, without the scoring API."""
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.responses import RedirectResponse
+    from starlette.routing import Mount, Route
+
+    from fairstall.labeling.console import create_console
+    from fairstall.model.policy_file import load_policies, starter_policies
+    from fairstall.records.engine import migrate, open_engine
+
+    engine = open_engine(database_url(home, database))
+    migrate(engine)
+    in_force = load_policies(policies) if policies else starter_policies()
+    app = Starlette(
+        routes=[
+            Route("/", lambda _request: RedirectResponse("/console/", status_code=307)),
+            Mount("/console", create_console(engine=engine, policies=in_force)),
+        ]
+    )
+    uvicorn.run(app, host=host, port=port)

@@ -1,0 +1,272 @@
+"""Takes the console's pictures in the docs: `python docs/figures/make_console_screenshots.py`.
+
+Every listing in them was written for this purpose. It needs Chromium (`CHROMIUM`, by default /usr/bin/chromium).
+"""
+
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from fairstall.labeling.accounts import Accounts
+from fairstall.labeling.console import create_console, utc_now
+from fairstall.labeling.permissions import Role
+from fairstall.model.decide import Band, Evidence, Finding, Outcome, Source
+from fairstall.model.decision import Assessment, Decision, Sampling, Versions
+from fairstall.model.identifiers import time_ordered_id
+from fairstall.model.listing import TEXT_FIELDS, Listing, Price
+from fairstall.model.policy_file import starter_policies
+from fairstall.records.engine import migrate, open_engine
+from fairstall.records.ledger import CaseReason, Ledger, LedgerEntry, NewCase
+
+HERE = Path(__file__).parent
+COLOURS = 256
+PASSWORD = "only for a picture"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A listing in a picture: what was found in it, and which of its words are evidence for which policy."""
+
+    title: str
+    description: str
+    found: Sequence[tuple[str, float, Band, Source]] = ()
+    words: Sequence[tuple[str, str]] = ()
+    reason: CaseReason | None = CaseReason.UNCERTAIN
+    outcome: Outcome = Outcome.REVIEW
+    seller_id: str = "attic-and-oak"
+    price: str = "140.00"
+    category: str = "Antiques > Carvings"
+    priority: float = 1.0
+    minutes_ago: int = 30
+
+
+IVORY = Shown(
+    title="Antique letter opener, carved handle, c. 1910, collector's piece",
+    description=(
+        "From my grandfather's desk. The blade is steel with a little patina, 21 cm long. The handle is hand-carved "
+        "real ele\u200bphant i\u200bvory with fine cross-hatching, as you can see in picture four; no cracks, one "
+        "small chip near the collar.\n\n"
+        "I have no papers for it, so please no questions about certi\u00adficates. I can post it abroad as a "
+        "\u201cbone handled tool\u201d if that makes things easier for you.\n\n"
+        "Comes in its original leather sleeve. Collection in person or tracked post. For a quicker answer and a "
+        "better price write to me on WhatsApp, number is in the last picture."
+    ),
+    found=(
+        ("prohibited/wildlife", 0.71, Band.MEDIUM, Source.BOTH),
+        ("misleading/off_platform", 0.38, Band.MEDIUM, Source.BOTH),
+    ),
+    words=(
+        ("prohibited/wildlife", "real ele\u200bphant i\u200bvory"),
+        ("prohibited/wildlife", "no papers for it"),
+        ("misleading/off_platform", "better price write to me on WhatsApp"),
+    ),
+    priority=9.0,
+    minutes_ago=47,
+)
+WAITING = (
+    IVORY,
+    Shown(
+        "Vintage fox fur collar, clips on to any coat",
+        "Bought in 1964, kept in a cedar chest.",
+        (("prohibited/wildlife", 0.3, Band.MEDIUM, Source.MODEL),),
+        seller_id="wardrobe-of-ada",
+        minutes_ago=190,
+    ),
+    Shown(
+        "Replica training sword, blunt, oak scabbard",
+        "For stage and practice, 98 cm.",
+        (("prohibited/weapons", 0.44, Band.MEDIUM, Source.BOTH),),
+        seller_id="stagecraft",
+        minutes_ago=26,
+    ),
+    Shown(
+        "Melatonin gummies 10 mg, 60 pieces, sealed",
+        "Brought back from a holiday, best before next May.",
+        (("prohibited/medicines", 0.52, Band.MEDIUM, Source.BOTH),),
+        seller_id="sunny-suitcase",
+        minutes_ago=71,
+    ),
+    Shown(
+        "Ginger tea that melts belly fat in a week",
+        "Doctors hate it. 20 bags.",
+        (("misleading/health_claim", 0.66, Band.MEDIUM, Source.BOTH),),
+        seller_id="morning-leaf",
+        minutes_ago=64,
+    ),
+    Shown(
+        "Magnetic bracelet against arthritis pain",
+        "Stops the pain in two days.",
+        (("misleading/health_claim", 0.61, Band.MEDIUM, Source.MODEL),),
+        seller_id="well-and-wise",
+        minutes_ago=12,
+    ),
+    Shown(
+        "Box of a games console, box only",
+        "Console itself is not included, read before you buy.",
+        (("misleading/misdescribed", 0.58, Band.MEDIUM, Source.BOTH),),
+        seller_id="parcel-corner",
+        minutes_ago=9,
+    ),
+    Shown(
+        "Wooden rocking horse, restored",
+        "New mane, new paint.",
+        reason=CaseReason.CONTROL,
+        outcome=Outcome.APPROVE,
+        minutes_ago=55,
+    ),
+    Shown(
+        "Set of four pub glasses",
+        "Half-pint, 1970s.",
+        reason=CaseReason.CONTROL,
+        outcome=Outcome.APPROVE,
+        seller_id="tap-room",
+        minutes_ago=15,
+    ),
+)
+EARLIER = (
+    Shown("Carved bone comb, 19th century", "Cow bone.", reason=None, outcome=Outcome.APPROVE, minutes_ago=60 * 26),
+    Shown("Oak writing slope with brass corners", "Key lost.", reason=None, outcome=Outcome.APPROVE, minutes_ago=60 * 50),
+    Shown("Hippo tusk, mounted", "Wall piece.", reason=None, outcome=Outcome.BLOCK, minutes_ago=60 * 24 * 9),
+    Shown("Brass ship's clock", "Runs well.", reason=None, outcome=Outcome.APPROVE, minutes_ago=60 * 24 * 12),
+)
+DECIDED = (
+    Shown("Toy pirate pistol, plastic, orange tip", "Clicks.", (("prohibited/weapons", 0.3, Band.MEDIUM, Source.BOTH),)),
+    Shown("Airsoft rifle with two magazines", "Hardly used.", (("prohibited/weapons", 0.8, Band.MEDIUM, Source.BOTH),)),
+    Shown("Poppy seeds for baking, 500 g", "Blue, ground.", (("prohibited/drugs", 0.2, Band.MEDIUM, Source.BOTH),)),
+)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_engine(f"sqlite:///{folder}/pictures.sqlite")
+        migrate(engine)
+        Accounts(engine, utc_now).create("noor", Role.SENIOR, PASSWORD)
+        ledger = Ledger(engine)
+        ledger.append([entry_of(one) for one in (*EARLIER, *(replaced(one) for one in DECIDED))])
+        console = create_console(engine=engine, policies=starter_policies())
+        with served(Starlette(routes=[Mount("/console", console)])) as address:
+            take_pictures(f"{address}/console", lambda: ledger.append([entry_of(one) for one in WAITING]))
+        engine.dispose()
+
+
+def replaced(one: Shown) -> Shown:
+    return Shown(one.title, one.description, one.found, seller_id="toys-and-more", minutes_ago=120)
+
+
+def take_pictures(console: str, more_cases) -> None:
+    with sync_playwright() as playwright:
+        chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        scheme = "dark" if "--dark" in sys.argv else "light"
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+        page.goto(f"{console}/login")
+        save(page, "console-login.png")
+        page.fill("#name", "noor")
+        page.fill("#password", PASSWORD)
+        page.keyboard.press("Enter")
+        page.click("#start")
+        for key, shown in zip("cvc", DECIDED, strict=True):
+            page.get_by_role("heading", name=shown.title).wait_for()
+            page.wait_for_timeout(300)
+            page.keyboard.press(key)
+        page.get_by_role("heading", name="All clear").wait_for()
+        more_cases()
+        page.goto(f"{console}/queue")
+        save(page, "console-queue.png")
+        page.keyboard.press("n")
+        page.get_by_role("heading", name=IVORY.title).wait_for()
+        page.evaluate("document.activeElement.blur()")
+        save(page, "console-review.png")
+        page.set_viewport_size({"width": 400, "height": 800})
+        save(page, "console-review-400.png")
+        page.goto(f"{console}/decisions")
+        if "--all" in sys.argv:
+            save(page, "console-decisions-400.png")
+            page.set_viewport_size({"width": 1280, "height": 800})
+            save(page, "console-decisions.png")
+        browser.close()
+
+
+def save(page: Page, name: str) -> None:
+    """A picture of a few dozen kilobytes."""
+    file = Path(os.environ.get("PICTURES", HERE)) / name
+    page.screenshot(path=file)
+    with Image.open(file) as picture:
+        small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(file, optimize=True)
+
+
+def entry_of(one: Shown) -> LedgerEntry:
+    now = datetime.now(UTC) - timedelta(minutes=one.minutes_ago)
+    listing = Listing(
+        listing_id=f"L-{abs(hash(one.title)) % 900_000 + 100_000}",
+        seller_id=one.seller_id,
+        title=one.title,
+        description=one.description,
+        category=one.category,
+        price=Price(Decimal(one.price), "GBP"),
+        language="en",
+        market="uk",
+    )
+    policies = starter_policies()
+    findings = tuple(
+        Finding(code, p, band, source, evidence_of(one, listing, code), policies[code].seller_text)
+        for code, p, band, source in one.found
+    )
+    assessment = Assessment(
+        outcome=one.outcome,
+        findings=findings,
+        doubts=(),
+        probabilities={code: p for code, p, *_ in one.found},
+        evasion={},
+        sampling=Sampling(one.reason is CaseReason.CONTROL, 1.0),
+        versions=Versions("starter-0c1a7be2f9d3", policies.version),
+    )
+    decision = Decision(time_ordered_id(now), listing.listing_id, listing.seller_id, now, assessment)
+    policy = findings[0].policy if findings else None
+    case = NewCase(time_ordered_id(now), one.reason, policy, one.priority) if one.reason else None
+    return LedgerEntry(listing, decision, case)
+
+
+def evidence_of(one: Shown, listing: Listing, code: str) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(field, start, start + len(words), words)
+        for policy, words in one.words
+        for field in TEXT_FIELDS
+        if policy == code and (start := listing.text(field).find(words)) >= 0
+    )
+
+
+@contextmanager
+def served(app: Starlette) -> Iterator[str]:
+    """The app on a free port of this machine."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()

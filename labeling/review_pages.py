@@ -1,0 +1,161 @@
+"""The pages on which cases are decided: take the next one, look at it, decide, skip, undo."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine
+from starlette.responses import Response
+
+from fairstall.labeling.case_file import CaseFile, read_case
+from fairstall.labeling.marked_text import Span
+from fairstall.labeling.overview import OwnReview, read_own_work
+from fairstall.labeling.permissions import Permission
+from fairstall.labeling.queue import ReviewQueue, ReviewVerdict
+from fairstall.labeling.views import Views
+from fairstall.labeling.web import Page, Visit
+from fairstall.model.decide import Finding
+from fairstall.model.errors import Conflict, InputError
+from fairstall.model.listing import TEXT_FIELDS
+from fairstall.model.policies import Policy, PolicySet
+
+MAX_NOTE_CHARACTERS = 2_000
+HEARTBEATS_PER_LEASE = 4
+
+NOTES = {
+    "alone": "Nothing else is waiting, so here is the case that you skipped.",
+    "undone": "Your decision is undone. Decide again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A policy as it stands in the picker; one with a finding comes first and has its number in the text."""
+
+    code: str
+    policy: Policy | None
+    finding: Finding | None
+    ticked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPages:
+    """The review pages over one queue."""
+
+    engine: Engine
+    queue: ReviewQueue
+    policies: PolicySet
+    views: Views
+    clock: Callable[[], datetime]
+
+    def pages(self) -> tuple[Page, ...]:
+        review = Permission.REVIEW
+        return (
+            Page("POST", "/next", review, self.next),
+            Page("GET", "/cases/{case_id}", review, self.show),
+            Page("POST", "/cases/{case_id}/decide", review, self.decide),
+            Page("POST", "/cases/{case_id}/skip", review, self.skip),
+            Page("POST", "/cases/{case_id}/heartbeat", review, self.heartbeat),
+            Page("POST", "/undo", review, self.undo),
+        )
+
+    def next(self, visit: Visit) -> Response:
+        case = self.queue.claim(visit.signed_in.user)
+        return visit.go(f"/cases/{case.case_id}" if case else "/queue?note=nothing")
+
+    def show(self, visit: Visit) -> Response:
+        """The case, if it is the visitor's; otherwise what became of it."""
+        user, case_id = visit.signed_in.user, _case_id(visit)
+        file = read_case(self.engine, case_id)
+        last = self._last(visit)
+        try:
+            self.queue.heartbeat(case_id, user)
+        except Conflict:
+            mine = self.queue.review_of(case_id, user) if file.decided else None
+            return self.views.page("closed.html", visit, file=file, review=mine, last=last)
+        return self.views.page(
+            "case.html",
+            visit,
+            file=file,
+            choices=self._choices(file),
+            spans=_spans(file),
+            last=last,
+            note=NOTES.get(visit.request.query_params.get("note", "")),
+            heartbeat_ms=1_000 * self.queue.lease_seconds // HEARTBEATS_PER_LEASE,
+        )
+
+    def decide(self, visit: Visit) -> Response:
+        """Store the verdict and go on. The case is named by the address, so a second press decides nothing else."""
+        user, case_id = visit.signed_in.user, _case_id(visit)
+        verdict = _verdict(visit)
+        policies = self._chosen(visit) if verdict is ReviewVerdict.VIOLATION else ()
+        note = visit.field("note").strip()
+        if len(note) > MAX_NOTE_CHARACTERS:
+            raise InputError(f"The note has more than {MAX_NOTE_CHARACTERS} characters. Nothing was stored.")
+        try:
+            self.queue.decide(case_id, user, verdict, policies, note)
+        except Conflict:
+            if self.queue.review_of(case_id, user) is None:
+                raise
+        return self.next(visit)
+
+    def skip(self, visit: Visit) -> Response:
+        user, case_id = visit.signed_in.user, _case_id(visit)
+        self.queue.skip(case_id, user)
+        case = self.queue.claim(user)
+        if case is None:
+            return visit.go("/queue?note=nothing")
+        return visit.go(f"/cases/{case.case_id}{'?note=alone' if case.case_id == case_id else ''}")
+
+    def heartbeat(self, visit: Visit) -> Response:
+        self.queue.heartbeat(_case_id(visit), visit.signed_in.user)
+        return Response(status_code=204)
+
+    def undo(self, visit: Visit) -> Response:
+        case = self.queue.undo(visit.signed_in.user, review_id=visit.field("review_id") or None)
+        return visit.go(f"/cases/{case.case_id}?note=undone")
+
+    def _last(self, visit: Visit) -> OwnReview | None:
+        """The visitor's last review as long as he may undo it."""
+        undoable = self.queue.undoable(visit.signed_in.user)
+        if undoable is None:
+            return None
+        newest = read_own_work(self.engine, visit.signed_in.user, self.clock()).newest
+        return next((review for review in newest if review.review_id == undoable.review_id), None)
+
+    def _choices(self, file: CaseFile) -> tuple[Choice, ...]:
+        found: Mapping[str, Finding] = {finding.policy: finding for finding in file.findings}
+        rest = [code for code in self.policies.codes if code not in found]
+        first = next(iter(found), None)
+        return tuple(
+            Choice(code, self.policies.by_code.get(code), found.get(code), ticked=code == first)
+            for code in [*found, *rest]
+        )
+
+    def _chosen(self, visit: Visit) -> tuple[str, ...]:
+        codes = tuple(dict.fromkeys(visit.form.get("policy", [])))
+        if not codes:
+            raise InputError("Choose the policy that the listing violates, then press violation again.")
+        if unknown := [code for code in codes if code not in self.policies.by_code]:
+            raise InputError(f"There is no policy {unknown[0][:80]!r} in force. Reload the page and choose again.")
+        return codes
+
+
+def _case_id(visit: Visit) -> str:
+    return str(visit.request.path_params["case_id"])
+
+
+def _verdict(visit: Visit) -> ReviewVerdict:
+    try:
+        return ReviewVerdict(visit.field("verdict"))
+    except ValueError as error:
+        raise InputError("Choose violation or compliant.") from error
+
+
+def _spans(file: CaseFile) -> dict[str, list[Span]]:
+    """Evidence per field, numbered like the findings."""
+    spans: dict[str, list[Span]] = {name: [] for name in TEXT_FIELDS}
+    for number, finding in enumerate(file.findings, start=1):
+        for evidence in finding.evidence:
+            spans[evidence.field].append(Span(evidence.start, evidence.end, number))
+    return spans

@@ -1,0 +1,90 @@
+"""From values to HTML: the templates, and the few words and filters that they share."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from fairstall.labeling.marked_text import MarkedText, Span, mark_text
+from fairstall.labeling.permissions import Permission, may
+from fairstall.model.decide import Band, Doubt, Outcome, Source
+from fairstall.model.policies import PolicySet
+from fairstall.records.ledger import CaseReason
+
+if TYPE_CHECKING:
+    from fairstall.labeling.web import Visit
+
+HERE = Path(__file__).parent
+
+REASONS = {
+    CaseReason.UNCERTAIN: ("Unsure", "The model or a rule has a doubt that only a person can settle."),
+    CaseReason.CONTROL: ("Blind review", "Drawn at random, to measure how well listings are judged."),
+    CaseReason.SECOND_OPINION: ("Second opinion", "Somebody has decided this case; what he decided is not shown."),
+    CaseReason.APPEAL: ("Appeal", "The seller asks for another look."),
+    CaseReason.REPORT: ("Report", "A buyer or a rights holder reported this listing."),
+    CaseReason.ESCALATION: ("Escalation", "A colleague asks for a decision."),
+}
+DOUBTS = {
+    Doubt.LANGUAGE: "The model was not trained for this language.",
+    Doubt.TOO_LONG: "The text is longer than the model reads.",
+    Doubt.EVASION: "The text is disguised: look at the marked characters.",
+}
+BANDS = {Band.LOW: "low", Band.MEDIUM: "medium", Band.HIGH: "high"}
+SOURCES = {Source.MODEL: "model", Source.RULE: "rule", Source.BOTH: "model and rule"}
+OUTCOMES = {Outcome.APPROVE: "approved", Outcome.REVIEW: "in review", Outcome.BLOCK: "blocked"}
+
+_STEPS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
+
+
+class Views:
+    """Renders templates. Everything is escaped; a missing value is an error."""
+
+    def __init__(self, policies: PolicySet, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(
+            reasons=REASONS,
+            doubts=DOUBTS,
+            bands=BANDS,
+            sources=SOURCES,
+            outcomes=OUTCOMES,
+            Permission=Permission,
+            may=may,
+        )
+        self._environment.filters.update(
+            ago=lambda moment: ago(moment, clock()),
+            marked=marked,
+            paragraphs=lambda text: [part for part in text.split("\n\n") if part.strip()],
+            policy_title=lambda code: policies[code].title if code in policies.by_code else code,
+            utc=lambda moment: f"{moment:%d %B %Y, %H:%M} UTC",
+        )
+
+    def page(self, template: str, visit: "Visit", *, status: int = 200, **values: Any) -> Response:
+        """A whole page for a visitor."""
+        html = self._environment.get_template(template).render(
+            base=visit.base, session=visit.session, user=visit.session.user if visit.session else None, **values
+        )
+        return HTMLResponse(html.encode("utf-8", "replace"), status)
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago, in the largest whole unit: `3 hours ago`."""
+    passed = now - moment
+    for length, unit in _STEPS:
+        if count := passed // length:
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def marked(text: str | None, spans: Sequence[Span] = ()) -> MarkedText:
+    """What a seller wrote, ready for the `seller` macro."""
+    return mark_text(text or "", spans)
