@@ -12,6 +12,7 @@ from fairstall.model.terms import TermIndex
 from fairstall.model.view import ListingView, canonical_text
 
 MATCHES_PER_POLICY = 50
+EVIDENCE_CHARACTERS = 300
 _GRAVITY = {action: rank for rank, action in enumerate(RuleAction)}
 
 
@@ -46,7 +47,8 @@ class RuleBook:
     def matches(self, view: ListingView) -> list[RuleMatch]:
         """Matches in the order of policies, fields and positions; at most fifty for a policy, the gravest kept.
 
-        Evidence is given in raw text. Matches of one policy that overlap are one match with the gravest action.
+        Evidence is raw text, its first 300 characters when it is longer. Matches of one policy that overlap are one
+        match with the gravest action.
         Time is linear in the length of the listing.
         """
         found = _Found()
@@ -117,6 +119,7 @@ def _spans(pattern: CompiledPattern, text: str) -> Iterator[tuple[int, int]]:
 def _match(view: ListingView, code: str, span: _Span) -> RuleMatch:
     canonical = view.field(span.field)
     start, end = canonical.raw_span(span.start, span.end)
+    end = min(end, start + EVIDENCE_CHARACTERS)
     return RuleMatch(code, span.action, Evidence(span.field, start, end, canonical.raw[start:end]))
 
 
