@@ -83,10 +83,10 @@ class Batcher:
         """Take no more listings. The lanes finish those that wait, and end."""
         self._room.close()
 
-    def join(self) -> None:
-        """Wait until the lanes have ended."""
+    def join(self, *, timeout_s: float | None = None) -> None:
+        """Wait until the lanes have ended, each for `timeout_s` at most."""
         for lane in self._lanes:
-            lane.join()
+            lane.join(timeout_s)
 
     def _estimate(self, listing: Listing) -> int:
         facts = self.assessor.bundle.facts

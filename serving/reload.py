@@ -15,6 +15,7 @@ from fairstall.serving.metrics import Telemetry
 log = logging.getLogger("fairstall.serving")
 
 LOOK_EVERY_S = 0.5
+CLOSE_WITHIN_S = 10.0
 
 Signature: TypeAlias = tuple[int, int, int] | None
 
@@ -39,9 +40,9 @@ class ModelInService:
         self._telemetry.serves(batcher.assessor.versions)
 
     def close(self) -> None:
-        """Finish what waits and end the lanes."""
+        """Finish what waits and end the lanes; one that hangs is left behind."""
         self._batcher.close()
-        self._batcher.join()
+        self._batcher.join(timeout_s=CLOSE_WITHIN_S)
 
 
 class BundleWatch:
