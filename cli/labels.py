@@ -1,16 +1,13 @@
 """`fairstall export-labels` and `import-labels`: what people decided, as files that training reads."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting, PoliciesSetting, database_url
-from fairstall.labeling.export import export_labels as write_reviews
-from fairstall.labeling.label_file import Manifest
-from fairstall.labeling.label_import import import_labels as keep_labels
 from fairstall.model.policy_file import load_policies, starter_policies
-from fairstall.records.engine import migrate, open_engine
 
 
 def export_labels(
@@ -24,10 +21,13 @@ def export_labels(
 
     Prints the file's name alone on standard output.
     """
+    from fairstall.labeling.export import export_labels
+    from fairstall.records.engine import migrate, open_engine
+
     engine = open_engine(database_url(home, database))
     migrate(engine)
     file = out or home / "labels" / "reviews.jsonl"
-    _tell(file, write_reviews(engine, file))
+    _tell(file, export_labels(engine, file).verdicts)
 
 
 def import_labels(
@@ -39,13 +39,15 @@ def import_labels(
 
     Prints the kept file's name alone on standard output. A wrong line refuses the whole file.
     """
+    from fairstall.labeling.label_import import import_labels
+
     in_force = load_policies(policies) if policies else starter_policies()
     folder = home / "labels" / "imported"
-    manifest = keep_labels(file, folder, codes=in_force.codes)
-    _tell(folder / manifest.file, manifest)
+    manifest = import_labels(file, folder, codes=in_force.codes)
+    _tell(folder / manifest.file, manifest.verdicts)
 
 
-def _tell(file: Path, manifest: Manifest) -> None:
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in manifest.verdicts.items()) or "none yet"
-    typer.echo(f"{manifest.rows} labels ({counts})", err=True)
+def _tell(file: Path, verdicts: Mapping[str, int]) -> None:
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) or "none yet"
+    typer.echo(f"{sum(verdicts.values())} labels ({counts})", err=True)
     typer.echo(str(file))

@@ -4,33 +4,36 @@ import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting, database_url
-from fairstall.labeling.accounts import MIN_PASSWORD_CHARACTERS, Account, Accounts, check_password, tidy_name
-from fairstall.labeling.console import utc_now
-from fairstall.labeling.permissions import Role
 from fairstall.model.errors import InputError
-from fairstall.model.wire import iso_utc
-from fairstall.records.engine import migrate, open_engine
+
+if TYPE_CHECKING:
+    from fairstall.labeling.accounts import Accounts
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The people who may log in to the console.")
 
 Name: TypeAlias = Annotated[str, typer.Argument(help="a-z, 0-9, '.', '_' and '-'; case does not matter.")]
-RoleOption: TypeAlias = Annotated[Role, typer.Option("--role", help="What the person may do; docs/reviewing.md tells.")]
+RoleName: TypeAlias = Literal["moderator", "senior", "manager", "engineer", "auditor", "admin"]
+RoleOption: TypeAlias = Annotated[
+    RoleName, typer.Option("--role", help="What the person may do: see docs/reviewing.md.")
+]
 
 
 @app.command()
 def create(
-    name: Name, role: RoleOption = Role.MODERATOR, home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None
+    name: Name, role: RoleOption = "moderator", home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None
 ) -> None:
     """Add a person. The password comes from a prompt, or as one line from standard input when that is piped."""
-    tidy = tidy_name(name)
-    password = _new_password(tidy)
+    from fairstall.labeling.accounts import tidy_name
+    from fairstall.labeling.permissions import Role
+
+    password = _new_password(tidy_name(name))
     with _accounts(home, database) as accounts:
-        user = accounts.create(tidy, role, password)
+        user = accounts.create(name, Role(role), password)
     typer.echo(f"{user.name} may log in as {user.role}.")
 
 
@@ -38,9 +41,9 @@ def create(
 def list_users(home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) -> None:
     """Write one person a line: name, role, state, and when the account was made, separated by tabs."""
     with _accounts(home, database) as accounts:
-        everybody = accounts.all()
-    for account in everybody:
-        typer.echo("\t".join((account.user.name, str(account.user.role), _state(account), account.created_at)))
+        for account in accounts.all():
+            state = "disabled" if account.disabled else "locked" if account.locked else "active"
+            typer.echo("\t".join((account.user.name, account.user.role, state, account.created_at)))
 
 
 @app.command()
@@ -48,7 +51,7 @@ def disable(name: Name, home: HomeSetting = DEFAULT_HOME, database: DatabaseSett
     """Shut an account: its sessions end at once. What the person decided stays."""
     with _accounts(home, database) as accounts:
         accounts.disable(name)
-    typer.echo(f"{tidy_name(name)} can no longer log in.")
+    typer.echo(f"{name} can no longer log in.")
 
 
 @app.command()
@@ -56,21 +59,24 @@ def enable(name: Name, home: HomeSetting = DEFAULT_HOME, database: DatabaseSetti
     """Open an account again that was disabled, or locked after failed logins."""
     with _accounts(home, database) as accounts:
         accounts.enable(name)
-    typer.echo(f"{tidy_name(name)} may log in again.")
+    typer.echo(f"{name} may log in again.")
 
 
 @app.command()
 def password(name: Name, home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) -> None:
     """Set a new password; the person's sessions end at once."""
-    tidy = tidy_name(name)
-    new = _new_password(tidy)
+    new = _new_password(name)
     with _accounts(home, database) as accounts:
-        accounts.set_password(tidy, new)
-    typer.echo(f"The password of {tidy} is changed.")
+        accounts.set_password(name, new)
+    typer.echo(f"The password of {name} is changed.")
 
 
 @contextmanager
-def _accounts(home: HomeSetting, database: DatabaseSetting) -> Iterator[Accounts]:
+def _accounts(home: HomeSetting, database: DatabaseSetting) -> Iterator["Accounts"]:
+    from fairstall.labeling.accounts import Accounts
+    from fairstall.labeling.console import utc_now
+    from fairstall.records.engine import migrate, open_engine
+
     engine = open_engine(database_url(home, database))
     try:
         migrate(engine)
@@ -81,6 +87,8 @@ def _accounts(home: HomeSetting, database: DatabaseSetting) -> Iterator[Accounts
 
 def _new_password(name: str) -> str:
     """A password nobody sees: typed twice at a terminal, or the first line of standard input. Raises InputError."""
+    from fairstall.labeling.accounts import MIN_PASSWORD_CHARACTERS, check_password
+
     if not sys.stdin.isatty():
         piped = sys.stdin.readline().rstrip("\r\n")
         check_password(piped)
@@ -90,10 +98,3 @@ def _new_password(name: str) -> str:
     if getpass.getpass("The same again: ") != typed:
         raise InputError("the two passwords differ; nothing was changed")
     return typed
-
-
-def _state(account: Account) -> str:
-    if account.disabled:
-        return "disabled"
-    locked = account.locked_until is not None and account.locked_until > iso_utc(utc_now())
-    return "locked" if locked else "active"

@@ -56,7 +56,7 @@ class Account:
     user: User
     created_at: str
     disabled: bool
-    locked_until: str | None
+    locked: bool
 
 
 class Accounts:
@@ -92,7 +92,8 @@ class Accounts:
         """Every account, by name."""
         with reading(self._engine) as connection:
             rows = connection.execute(select(users).order_by(users.c.name)).all()
-        return [Account(user_of(row), row.created_at, row.disabled, row.locked_until) for row in rows]
+        now = iso_utc(self._clock())
+        return [Account(user_of(row), row.created_at, row.disabled, _locked(row, now)) for row in rows]
 
     def disable(self, name: str) -> None:
         """Shut an account and end its sessions. Raises NotFound."""
@@ -116,7 +117,7 @@ class Accounts:
         row = self._find(name)
         now = iso_utc(self._clock())
         password_fits = self._verify(row.password_hash if row else self._nobody, password[:MAX_PASSWORD_CHARACTERS])
-        if row is None or row.disabled or (row.locked_until and row.locked_until > now):
+        if row is None or row.disabled or _locked(row, now):
             raise Unauthorized(_REFUSED)
         if not password_fits:
             self._count_failure(row.user_id)
@@ -182,6 +183,10 @@ class Accounts:
 def user_of(row: Row[Any]) -> User:
     """The User in a row that has the columns of `users`."""
     return User(row.user_id, row.name, Role(row.role))
+
+
+def _locked(row: Row[Any], now: str) -> bool:
+    return row.locked_until is not None and row.locked_until > now
 
 
 def tidy_name(name: str) -> str:

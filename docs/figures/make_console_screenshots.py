@@ -9,12 +9,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zlib import crc32
 
 import uvicorn
 from PIL import Image
@@ -140,12 +141,12 @@ WAITING = (
 )
 EARLIER = (
     Shown("Carved bone comb, 19th century", "Cow bone.", reason=None, outcome=Outcome.APPROVE, minutes_ago=60 * 26),
-    Shown("Oak writing slope with brass corners", "Key lost.", reason=None, outcome=Outcome.APPROVE, minutes_ago=60 * 50),
+    Shown("Oak writing slope, brass corners", "Key lost.", reason=None, outcome=Outcome.APPROVE, minutes_ago=60 * 50),
     Shown("Hippo tusk, mounted", "Wall piece.", reason=None, outcome=Outcome.BLOCK, minutes_ago=60 * 24 * 9),
     Shown("Brass ship's clock", "Runs well.", reason=None, outcome=Outcome.APPROVE, minutes_ago=60 * 24 * 12),
 )
 DECIDED = (
-    Shown("Toy pirate pistol, plastic, orange tip", "Clicks.", (("prohibited/weapons", 0.3, Band.MEDIUM, Source.BOTH),)),
+    Shown("Toy pirate pistol, orange tip", "Clicks.", (("prohibited/weapons", 0.3, Band.MEDIUM, Source.BOTH),)),
     Shown("Airsoft rifle with two magazines", "Hardly used.", (("prohibited/weapons", 0.8, Band.MEDIUM, Source.BOTH),)),
     Shown("Poppy seeds for baking, 500 g", "Blue, ground.", (("prohibited/drugs", 0.2, Band.MEDIUM, Source.BOTH),)),
 )
@@ -168,7 +169,7 @@ def replaced(one: Shown) -> Shown:
     return Shown(one.title, one.description, one.found, seller_id="toys-and-more", minutes_ago=120)
 
 
-def take_pictures(console: str, more_cases) -> None:
+def take_pictures(console: str, more_cases: Callable[[], None]) -> None:
     with sync_playwright() as playwright:
         chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -214,7 +215,7 @@ def save(page: Page, name: str) -> None:
 def entry_of(one: Shown) -> LedgerEntry:
     now = datetime.now(UTC) - timedelta(minutes=one.minutes_ago)
     listing = Listing(
-        listing_id=f"L-{abs(hash(one.title)) % 900_000 + 100_000}",
+        listing_id=f"L-{crc32(one.title.encode()) % 900_000 + 100_000}",
         seller_id=one.seller_id,
         title=one.title,
         description=one.description,

@@ -236,7 +236,7 @@ def test_a_blind_case_tells_nothing_of_what_the_model_thought(console, sqlite_st
     with signed_in(console) as client:
         page = take_case(client).text
     assert "Blind review" in page
-    for sign in ("<mark", "medium", "model and rule", " checked", "in review</span>"):
+    for sign in ("<mark", "medium", "model + rule", " checked", "in review</span>"):
         assert sign not in re.sub(r"<p class=\"tally\">.*?</p>", "", page, flags=re.DOTALL)
 
 
