@@ -140,7 +140,7 @@ def _tracking(home: Path, uri: str | None) -> "Tracking":
 def _progress() -> Iterator["Report"]:
     """One line a stage on standard error: rows done, of how many, rows a second, time left."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     columns = (
@@ -150,7 +150,7 @@ def _progress() -> Iterator["Report"]:
         TextColumn("{task.fields[speed]}"),
     )
     with Bars(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def report(progress: "Progress") -> None:
             if progress.stage not in tasks:

@@ -75,7 +75,8 @@ class SamplingConfig:
 class TuneConfig:
     """Probe first, then tune (Kumar et al. 2022). `head_rate` and `encoder_rate` are peak learning rates;
     each layer below the top learns at `layer_decay` times the rate of the one above it. `kept_of_pretrained` is the
-    share of the pretrained encoder in the final weights (Wortsman et al. 2022).
+    share of the pretrained encoder in the final weights (Wortsman et al. 2022). `refit_head` fits the probe once more
+    on the tuned encoder.
     """
 
     batch_rows: int = 32
@@ -85,10 +86,11 @@ class TuneConfig:
     warmup: float = 0.1
     weight_decay: float = 0.01
     passes: int = 1
-    probe_l2: float = 1e-4
+    probe_l2: float = 5e-3
     probe_steps: int = 60
     largest_positive_weight: float = 4.0
     kept_of_pretrained: float = 0.0
+    refit_head: bool = True
     bf16: bool = True
 
 
@@ -121,10 +123,14 @@ class ExportConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """One training run. Every field is recorded in the bundle and in MLflow."""
+    """One training run. Every field is recorded in the bundle and in MLflow.
+
+    `bootstrap_draws`: how often groups are drawn for the intervals of the reported metrics.
+    """
 
     name: str
     seed: int = 7
+    bootstrap_draws: int = 300
     languages: tuple[str, ...] = ("en",)
     data: DataConfig = field(default_factory=DataConfig)
     splits: SplitConfig = field(default_factory=SplitConfig)

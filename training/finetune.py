@@ -62,25 +62,26 @@ def tune(
     examples = training_examples(
         [row for rows_of_pass in passes for row in rows_of_pass], encoder, most_windows=config.windows.training_windows
     )
-    start_from_probe(model, examples[: len(passes[0])], config, report)
+    fit_head(model, examples[: len(passes[0])], config, report, stage="probe")
     if config.tune.encoder_rate == 0:
         return Tuned(model.eval(), len(examples), 0.0, ())
     before = {name: value.clone() for name, value in model.encoder.state_dict().items()}
     tuned = _tune(model, examples, config, report)
     if config.tune.kept_of_pretrained:
         _interpolate(model.encoder, before, kept=config.tune.kept_of_pretrained)
-        start_from_probe(model, examples[: len(passes[0])], config, report)
+    if config.tune.refit_head:
+        fit_head(model, examples[: len(passes[0])], config, report, stage="probe again")
     return tuned
 
 
-def start_from_probe(
-    model: ListingClassifier, examples: Sequence[Example], config: TrainingConfig, report: Report
+def fit_head(
+    model: ListingClassifier, examples: Sequence[Example], config: TrainingConfig, report: Report, *, stage: str
 ) -> None:
     """Replaces the head by a probe fitted on the encoder as it stands."""
     started = time.perf_counter()
 
     def embedded(done: int) -> None:
-        report(Progress("probe", done, len(examples), done / (time.perf_counter() - started)))
+        report(Progress(stage, done, len(examples), done / (time.perf_counter() - started)))
 
     embeddings = embed_examples(model, examples, bf16=config.tune.bf16, report=embedded)
     labels, trust = _targets(examples)

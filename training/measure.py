@@ -11,7 +11,6 @@ from fairstall.training.rows import JUDGED_TRUST, Row
 from fairstall.training.scoring import Matrix
 
 AUTHORED_PREFIX = "authored/"
-DRAWS = 200
 
 
 def eval_record(row: Row, group: str, codes: Sequence[str]) -> Mapping[str, Any]:
@@ -43,13 +42,15 @@ def evaluate_split(
     codes: Sequence[str],
     probabilities: Matrix,
     thresholds: Mapping[str, PolicyThresholds] | None,
+    *,
+    draws: int,
 ) -> dict[bool, Evaluation]:
     """One Evaluation of the real rows (True) and one of the authored rows (False), as far as there are any."""
     found = {}
     for real in (True, False):
         scored = measured_rows(rows, groups, codes, probabilities, real=real)
         if len(scored):
-            found[real] = evaluate(scored, thresholds, bootstrap=Bootstrap(draws=DRAWS))
+            found[real] = evaluate(scored, thresholds, bootstrap=Bootstrap(draws=draws))
     return found
 
 
@@ -61,8 +62,3 @@ def flat_metrics(evaluations: Mapping[bool, Evaluation]) -> dict[str, float]:
         prefix = "" if real or only_authored else AUTHORED_PREFIX
         flat |= {f"{prefix}{name}": value for name, value in evaluation.metrics().items()}
     return flat
-
-
-def plot_folder(evaluations: Mapping[bool, Evaluation], *, real: bool) -> str:
-    """Where figures of these rows go among a run's artifacts."""
-    return "plots" if real or True not in evaluations else f"{AUTHORED_PREFIX}plots"

@@ -19,7 +19,7 @@ from fairstall.training.card import model_card
 from fairstall.training.config import TrainingConfig
 from fairstall.training.finetune import Progress, Report
 from fairstall.training.material import Material, gather
-from fairstall.training.measure import evaluate_split, flat_metrics, measured_rows, plot_folder
+from fairstall.training.measure import evaluate_split, flat_metrics, measured_rows
 from fairstall.training.pipeline import Revision, Trained, seal, train
 from fairstall.training.recipes import RECIPES, Recipe
 from fairstall.training.runs import TRAINING, flat_parameters, log_candidate
@@ -131,7 +131,8 @@ def _package_version() -> str:
 
 def _measure(trained: Trained, probabilities: Matrix, thresholds: Thresholds | None) -> Measured:
     test = trained.scored["test"]
-    found = evaluate_split(test.rows, test.groups, trained.facts.labels, probabilities, thresholds)
+    labels, draws = trained.facts.labels, trained.facts.training["config"]["bootstrap_draws"]
+    found = evaluate_split(test.rows, test.groups, labels, probabilities, thresholds, draws=draws)
     return Measured(probabilities, found, thresholds)
 
 
@@ -157,12 +158,13 @@ def _seal(trained: Trained, measured: Measured, beside: Measured) -> Bundle:
 
 def _log(run: Run, trained: Trained, measured: Measured, metrics: Mapping[str, float]) -> None:
     run.log_metrics(metrics)
-    test, labels = trained.scored["test"], trained.facts.labels
     for real, evaluation in measured.evaluations.items():
+        run.log_text(f"evaluation/{'real' if real else 'authored'}.json", evaluation.to_json())
+    real = True in measured.evaluations
+    if real or measured.evaluations:
+        test, labels = trained.scored["test"], trained.facts.labels
         scored = measured_rows(test.rows, test.groups, labels, measured.probabilities, real=real)
-        folder = plot_folder(measured.evaluations, real=real)
-        run.log_text(f"{folder}/evaluation.json", evaluation.to_json())
-        run.log_plots(draw_plots(scored, evaluation, measured.thresholds), folder=folder)
+        run.log_plots(draw_plots(scored, measured.evaluations[real], measured.thresholds))
 
 
 def _run_metrics(trained: Trained, bundle: Bundle) -> dict[str, float]:
