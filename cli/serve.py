@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairstall.cli.bundles import bundle_in_force
 from fairstall.cli.settings import (
     DEFAULT_CONTROL_RATE,
     DEFAULT_HOME,
@@ -25,12 +26,10 @@ from fairstall.cli.settings import (
     database_url,
     models_folder,
 )
-from fairstall.model.bundle import Bundle, open_bundle
 from fairstall.model.control import ControlSample
-from fairstall.model.deployed import POINTER_FILE, Deployments
+from fairstall.model.deployed import POINTER_FILE
 from fairstall.model.errors import SetupError
 from fairstall.model.policy_file import load_policies, starter_policies
-from fairstall.model.starter_bundle import starter_bundle
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -92,17 +91,10 @@ def build_scoring_app(
         limits=limits,
         on_batch=telemetry.batch,
     )
-    model = ModelInService(opened(open_bundle(bundle) if bundle else champion(folder)), telemetry)
+    model = ModelInService(opened(bundle_in_force(home, bundle)), telemetry)
     watch = None if bundle else BundleWatch(folder, model, opened, telemetry, seen=seen)
     log.info("serving %s", model.batcher.assessor.versions.model)
     return create_app(Parts(engine=engine, model=model, telemetry=telemetry, limits=limits, watch=watch))
-
-
-def champion(folder: Path) -> Bundle:
-    """The bundle in force in a models folder, or the starter bundle when none was ever promoted. Raises SetupError."""
-    deployments = Deployments(folder)
-    current = deployments.current()
-    return deployments.bundle(current) if current else starter_bundle()
 
 
 def control_key(home: Path) -> bytes:

@@ -1,0 +1,44 @@
+"""What `fairstall serve` puts together before it listens."""
+
+import logging
+
+import pytest
+
+from fairstall.cli.serve import CONTROL_KEY_FILE, build_scoring_app, control_key, listen
+from fairstall.model.errors import SetupError
+
+
+def test_the_control_key_is_made_once_and_is_its_owners_alone(tmp_path):
+    key = control_key(tmp_path)
+    assert len(key) == 32
+    assert control_key(tmp_path) == key
+    assert (tmp_path / CONTROL_KEY_FILE).stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [CONTROL_KEY_FILE]
+
+
+def test_a_control_key_that_was_cut_short_is_refused(tmp_path):
+    (tmp_path / CONTROL_KEY_FILE).write_bytes(b"short")
+    with pytest.raises(SetupError, match=r"control\.key has 5 bytes"):
+        control_key(tmp_path)
+
+
+def test_a_port_that_is_taken_is_told(tmp_path):
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(SetupError, match=f"127.0.0.1:{port}"):
+            listen("127.0.0.1", port)
+
+
+def test_the_app_is_built_in_an_empty_home(tiny_bundle, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    home = tmp_path / "new" / "home"
+    app = build_scoring_app(
+        home=home,
+        database=f"sqlite:///{home / 'records.sqlite'}",
+        bundle=tiny_bundle.folder,
+        policies=None,
+        control_rate=0.01,
+    )
+    assert {route.path for route in app.routes} >= {"/v1/score", "/readyz"}
+    assert f"serving {tiny_bundle.version}" in caplog.text
+    assert sorted(path.name for path in home.iterdir() if "-" not in path.name) == [CONTROL_KEY_FILE, "records.sqlite"]
