@@ -6,10 +6,12 @@ BIN    := $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PACKAGES := cli evals labeling model records serving training
 
-.PHONY: up test nightly check format wheel smoke clean
+.PHONY: up test nightly check format develop wheel smoke clean
 
 up: $(VENV)/.runs
 	$(BIN)/fairstall up
+
+develop: $(VENV)/.develops
 
 test: $(VENV)/.develops chromium
 	$(BIN)/pytest -m "not nightly"
