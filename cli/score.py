@@ -35,7 +35,7 @@ def score(
     """
     opened = open_bundle(bundle) if bundle else starter_bundle()
     assessor = Assessor(opened, load_policies(policies) if policies else starter_policies())
-    scorers = [OnnxScorer(opened) for _ in range(SESSIONS)]
+    scorers: list[Scorer] = [OnnxScorer(opened) for _ in range(SESSIONS)]
     all_well = True
     lines = (_read(line) for line in _lines(sys.stdin.buffer))
     while chunk := list(islice(lines, LISTINGS_AT_ONCE)):

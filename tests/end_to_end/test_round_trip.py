@@ -140,6 +140,7 @@ def decide_by_keyboard(page: Page, service: Service, key: str) -> None:
     page.keyboard.type(service.login["password"])
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Start reviewing").wait_for()
+    page.locator("html.with-keys").wait_for()
     page.keyboard.press("n")
     page.wait_for_url("**/cases/**")
     page.get_by_role("heading", name="Scrimshaw").wait_for()
