@@ -86,7 +86,8 @@ def release_threshold(
     """The highest threshold that the fixed sequence, from 0 upwards, certifies for `targets.missed`.
 
     When none holds, or the highest still stops more than `release_stops` of the clean rows, it is the lowest
-    threshold that stops `best_effort_stops` of them at most, and its certificate says that it does not hold.
+    threshold that stops `best_effort_stops` of them at most, or the ceiling when that is lower, and its certificate
+    says that it does not hold.
     """
     best = None
     for value in sorted(grid):
@@ -106,7 +107,7 @@ def stopped_share(clean: Vector, value: float) -> float:
 
 def _best_effort(evidence: Evidence, targets: Targets, config: CertifyConfig, grid: Sequence[float]) -> Threshold:
     affordable = [v for v in grid if stopped_share(evidence.clean, v) <= config.best_effort_stops]
-    value = min(affordable, default=max(grid))
+    value = min([*affordable, config.release_ceiling])
     certificate = _release_certificate(evidence, value, targets, config)
     return Threshold(value, certificate)
 

@@ -99,14 +99,16 @@ class CertifyConfig:
     """`confidence` is one-sided. `least_positives` is what a policy's own calibration needs; below it, it shares one.
 
     A certified release threshold stands only when it stops at most `release_stops` of the compliant rows; otherwise the
-    threshold is the one that stops `best_effort_stops` of them, and its certificate does not hold.
+    threshold is the one that stops `best_effort_stops` of them, but never above `release_ceiling`: what is more likely
+    than that is looked at, whatever it costs. Its certificate then does not hold.
     A block threshold must also keep the upper bound of blocked compliant rows at or below `wrong_blocks`.
     """
 
     confidence: float = 0.95
     least_positives: int = 30
     release_stops: float = 0.01
-    best_effort_stops: float = 0.004
+    best_effort_stops: float = 0.0015
+    release_ceiling: float = 0.35
     wrong_blocks: float = 0.001
 
 

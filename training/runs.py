@@ -1,5 +1,6 @@
 """Training runs in MLflow, on top of evals' tracking: the bundle, its registration, and parameters as flat names."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from fairstall.training.registry import register_bundle, set_alias
 
 TRAINING = "fairstall training"
 BUNDLE_ARTIFACT = "bundle"
+_UNTAKEN = re.compile(r"[^A-Za-z0-9_.\-/: ]")
 LONGEST_VALUE = 6000  # what MLflow takes as a parameter
 
 
@@ -23,11 +25,11 @@ def log_candidate(tracking: Tracking, run: Run, bundle: Bundle) -> str:
 
 
 def flat_parameters(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested tables as dotted names, each value short enough for MLflow."""
+    """Nested tables as dotted names, names and values such as MLflow takes."""
     flat: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
             flat |= flat_parameters(value, f"{prefix}{name}.")
         else:
-            flat[f"{prefix}{name}"] = str(value)[:LONGEST_VALUE]
+            flat[_UNTAKEN.sub("_", f"{prefix}{name}")] = str(value)[:LONGEST_VALUE]
     return flat

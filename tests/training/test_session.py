@@ -19,6 +19,7 @@ from fairstall.training.config import TrainingConfig
 from fairstall.training.material import gather
 from fairstall.training.recipes import DRUGS, Recipe
 from fairstall.training.retrain import RetrainResult, Workplace, retrain
+from fairstall.training.runs import flat_parameters
 from fairstall.training.session import Session
 
 Mirror = tuple[Path, tuple[Recipe, ...]]
@@ -122,3 +123,8 @@ def test_a_candidate_that_passes_serves_and_is_champion(
     assert Deployments(tmp_path / "models").current() == result.deployment
     client = tracking_client(f"sqlite:///{tmp_path / 'mlflow.sqlite'}")
     assert client.get_model_version_by_alias("fairstall", "champion").tags["bundle"] == result.candidate.version
+
+
+def test_parameter_names_are_such_as_mlflow_takes() -> None:
+    flat = flat_parameters({"rows": {"human_3+_votes": 825}, "seed": 7})
+    assert flat == {"rows.human_3__votes": "825", "seed": "7"}
