@@ -68,7 +68,7 @@ def block_threshold(
     """
     needed = int(np.ceil(np.log(1 - config.confidence) / np.log(targets.precision)))
     best = None
-    for value in sorted(grid, reverse=True):
+    for value in sorted((v for v in grid if v >= config.block_floor), reverse=True):
         caught, wrong = _at_or_above(evidence.violations, value), _at_or_above(evidence.compliant, value)
         if caught + wrong < needed:
             continue

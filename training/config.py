@@ -101,7 +101,8 @@ class CertifyConfig:
     A certified release threshold stands only when it stops at most `release_stops` of the compliant rows; otherwise the
     threshold is the one that stops `best_effort_stops` of them, but never above `release_ceiling`: what is more likely
     than that is looked at, whatever it costs. Its certificate then does not hold.
-    A block threshold must also keep the upper bound of blocked compliant rows at or below `wrong_blocks`.
+    A block threshold is never below `block_floor`, and must also keep the upper bound of blocked compliant rows at or
+    below `wrong_blocks`.
     """
 
     confidence: float = 0.95
@@ -110,6 +111,7 @@ class CertifyConfig:
     best_effort_stops: float = 0.0015
     release_ceiling: float = 0.35
     wrong_blocks: float = 0.001
+    block_floor: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)

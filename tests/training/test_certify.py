@@ -25,24 +25,24 @@ def test_bounds_are_those_of_clopper_and_pearson(successes: int, trials: int) ->
 
 
 def test_a_block_threshold_records_what_it_rests_on() -> None:
-    found = block_threshold(evidence([0.95] * 400, [0.1] * 5000), TARGETS, CertifyConfig())
+    found = block_threshold(evidence([0.96] * 400, [0.1] * 5000), TARGETS, CertifyConfig())
     assert found is not None
-    assert found.value < 0.95
+    assert 0.95 <= found.value <= 0.96
     assert (found.certificate.rows, found.certificate.errors) == (400, 0)
     assert found.certificate.bound == pytest.approx(0.05 ** (1 / 400))
 
 
 def test_too_few_rows_certify_no_block() -> None:
-    assert block_threshold(evidence([0.95] * 28, [0.1] * 5000), TARGETS, CertifyConfig()) is None
+    assert block_threshold(evidence([0.96] * 28, [0.1] * 5000), TARGETS, CertifyConfig()) is None
 
 
 def test_look_alikes_count_against_a_block_and_never_for_it() -> None:
-    real = evidence([0.95] * 400, [0.1] * 5000, look_alikes=[0.95] * 60)
+    real = evidence([0.96] * 400, [0.1] * 5000, look_alikes=[0.96] * 60)
     assert block_threshold(real, TARGETS, CertifyConfig()) is None
 
 
 def test_too_many_blocked_compliant_rows_certify_no_block() -> None:
-    many = evidence([0.95] * 4000, [0.95] * 20 + [0.1] * 5000)
+    many = evidence([0.96] * 4000, [0.96] * 20 + [0.1] * 5000)
     assert block_threshold(many, TARGETS, CertifyConfig()) is None
 
 
