@@ -146,6 +146,7 @@ def log_json_lines() -> None:
     handler: logging.Handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _make_control_key(path: Path) -> None:

@@ -67,7 +67,8 @@ def openapi_document() -> dict[str, Any]:
 
 
 def _scoring_paths() -> dict[str, Any]:
-    listing, many = _ref(ListingBody), {"type": "array", "minItems": 1, "maxItems": 100, "items": _ref(ListingBody)}
+    item = {"anyOf": [_ref(ListingBody), {"description": "Anything else is answered by an error in its place."}]}
+    many = {"type": "array", "minItems": 1, "maxItems": 100, "items": item}
     wrapped = {
         "type": "object",
         "properties": {"listings": many},
@@ -79,7 +80,7 @@ def _scoring_paths() -> dict[str, Any]:
     reads = {status: _SERVICE[status] for status in (401, 422, 503)} | {404: "There is no such decision."}
     read = _operation("decision", "Read a decision.", schema.StoredDecision, reads)
     return {
-        "/v1/score": {"post": one | _takes(listing)},
+        "/v1/score": {"post": one | _takes(_ref(ListingBody))},
         "/v1/score/batch": {"post": batch | _takes({"oneOf": [many, wrapped]})},
         "/v1/decisions/{decision_id}": {"get": read | {"parameters": [_DECISION_ID, _SCORES]}},
     }
