@@ -20,7 +20,6 @@ def model_card(
     baseline: Mapping[bool, Evaluation],
     *,
     model_bytes: int,
-    unseen: str = "",
 ) -> str:
     """The card as Markdown. `evaluations` as from `evaluate_split`: real rows (True), authored ones (False)."""
     template = resources.files("fairstall.training").joinpath("card_template.md").read_text(encoding="utf-8")
@@ -40,7 +39,6 @@ def model_card(
         macro=_macro(real, baseline.get(True)),
         authored_table=_policy_table(facts.labels, evaluations.get(False), baseline.get(False)),
         source_table=_source_table(real),
-        unseen_sources=unseen,
         parity_table=_table(("measure", "value"), [(name, f"{value:g}") for name, value in facts.parity.items()]),
         data_table=_data_table(facts.data["sources"]),
         languages=", ".join(facts.languages),
