@@ -34,4 +34,4 @@ def store_errors() -> Iterator[None]:
 def _told(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
     said = str(cause).strip().partition("\n")[0] or type(cause).__name__
-    return f"the database did not take it ({said}); nothing was stored, try again shortly"
+    return f"the database cannot do it now ({said}); nothing was stored, try again shortly"

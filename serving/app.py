@@ -1,6 +1,7 @@
 """The scoring app put together from its parts. It reads no settings and opens no files: that is the command line's."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fairstall.model.errors import FairstallError, InputError, NotFound
+from fairstall.model.errors import FairstallError, InputError, NotFound, StoreUnavailable
 from fairstall.records.ledger import Ledger
 from fairstall.serving.authenticator import Authenticator
 from fairstall.serving.endpoints import Endpoints
@@ -26,6 +27,8 @@ from fairstall.serving.reload import BundleWatch, ModelInService
 from fairstall.serving.service import ScoringService
 from fairstall.serving.shell import Shell
 from fairstall.serving.writer import GroupCommit
+
+log = logging.getLogger("fairstall.serving")
 
 
 def utc_now() -> datetime:
@@ -104,6 +107,8 @@ async def _watching(watch: BundleWatch | None) -> AsyncIterator[None]:
 
 
 async def _problem(request: Request, error: Exception) -> Response:
+    if isinstance(error, StoreUnavailable):
+        log.error("request %s: %s", request.state.request_id, error)
     return problem_response(error, request_id=request.state.request_id)
 
 

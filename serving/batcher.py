@@ -27,6 +27,7 @@ log = logging.getLogger("fairstall.serving")
 
 CHARACTERS_A_TOKEN = 4
 WARM_UP_TOKENS = (16, 64, 128, 512)
+WARM_UP_LISTING = Listing("warm-up", "nobody", "A wooden chair", "Hardly used, to be collected from our house in town.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,9 @@ class Batcher:
 def open_batcher(
     bundle: Bundle, policies: PolicySet, control: ControlSample, limits: Limits, on_batch: Callable[[int], None]
 ) -> Batcher:
-    """A bundle ready to serve: read, checked, and run once at each length that it will see. Raises BundleError."""
+    """A bundle ready to serve: read, checked, and warm at each length that it will see. Raises BundleError."""
     assessor = Assessor(bundle, policies, control)
+    assessor.prepare(WARM_UP_LISTING)
     scorers = [OnnxScorer(bundle) for _ in range(limits.lanes)]
     for scorer in scorers:
         for tokens in sorted({min(tokens, bundle.facts.max_tokens) for tokens in WARM_UP_TOKENS}):

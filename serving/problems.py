@@ -59,33 +59,44 @@ class NoSuchMethod(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How one class of errors is told: `name` ends the problem's type."""
+    """How one class of errors is told: `name` ends the problem's type.
+
+    `detail` stands in the place of the error's own words where those are for the log and not for callers.
+    """
 
     status: int
     name: str
     title: str
+    detail: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-INTERNAL = Kind(500, "internal", "Something went wrong on our side")
+_TRY_AGAIN = {"Retry-After": "1"}
+_TRY_LATER = {"Retry-After": "2"}
+_LOGGED = "An unexpected error was logged under this request id."
+_NOT_STORED = "The database is locked, full or gone; nothing was stored. Try again shortly."
+
+INTERNAL = Kind(500, "internal", "Something went wrong on our side", _LOGGED)
 KINDS: Mapping[type[FairstallError], Kind] = {
     ListingError: Kind(422, "invalid-field", "A field is missing, unknown or wrong"),
     Malformed: Kind(400, "malformed", "The request cannot be read"),
-    BodyTooLarge: Kind(413, "too-large", "The body is too large", {"Connection": "close"}),
+    BodyTooLarge: Kind(413, "too-large", "The body is too large", headers={"Connection": "close"}),
     UnsupportedMedia: Kind(415, "unsupported-media", "The body has to be JSON"),
-    SlowCaller: Kind(408, "slow", "The body took too long to arrive", {"Connection": "close"}),
+    SlowCaller: Kind(408, "slow", "The body took too long to arrive", headers={"Connection": "close"}),
     KeyReused: Kind(422, "idempotency-key-reused", "The Idempotency-Key was used for another request"),
     CallerLeft: Kind(499, "caller-left", "The caller left before there was an answer"),
     NoSuchMethod: Kind(405, "method-not-allowed", "This address does not take that method"),
-    Unauthorized: Kind(401, "unauthorized", "A valid key is needed", {"WWW-Authenticate": 'Bearer realm="fairstall"'}),
+    Unauthorized: Kind(
+        401, "unauthorized", "A valid key is needed", headers={"WWW-Authenticate": 'Bearer realm="fairstall"'}
+    ),
     Forbidden: Kind(403, "forbidden", "The key does not allow that"),
     NotFound: Kind(404, "not-found", "There is no such thing here"),
-    Conflict: Kind(409, "conflict", "The present state does not allow that", {"Retry-After": "1"}),
+    Conflict: Kind(409, "conflict", "The present state does not allow that", headers=_TRY_AGAIN),
     InputError: Kind(400, "bad-request", "The request is wrong"),
-    Overloaded: Kind(429, "overloaded", "Too many listings are waiting", {"Retry-After": "1"}),
-    DeadlineExceeded: Kind(503, "deadline", "The answer would come too late", {"Retry-After": "1"}),
-    StoreUnavailable: Kind(503, "store-unavailable", "The decision could not be stored", {"Retry-After": "2"}),
-    ServiceError: Kind(503, "unavailable", "The service cannot answer now", {"Retry-After": "2"}),
+    Overloaded: Kind(429, "overloaded", "Too many listings are waiting", headers=_TRY_AGAIN),
+    DeadlineExceeded: Kind(503, "deadline", "The answer would come too late", headers=_TRY_AGAIN),
+    StoreUnavailable: Kind(503, "store-unavailable", "The store is unavailable", _NOT_STORED, _TRY_LATER),
+    ServiceError: Kind(503, "unavailable", "The service cannot answer now", headers=_TRY_LATER),
     FairstallError: INTERNAL,
 }
 
@@ -98,12 +109,11 @@ def kind_of(error: BaseException) -> Kind:
 def problem_body(error: BaseException, *, request_id: str | None = None) -> dict[str, Any]:
     """The problem details of an error; `errors` name the fields where it has any."""
     kind = kind_of(error)
-    detail = str(error) if kind is not INTERNAL else "An unexpected error was logged under this request id."
     body: dict[str, Any] = {
         "type": TYPE_PREFIX + kind.name,
         "title": kind.title,
         "status": kind.status,
-        "detail": _encodable(detail),
+        "detail": kind.detail or _encodable(str(error)),
     }
     problems: Sequence[tuple[str, str]] = getattr(error, "problems", ())
     if problems and kind is not INTERNAL:

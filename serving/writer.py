@@ -93,7 +93,7 @@ class GroupCommit:
         try:
             return [*self._store.submit(submissions)]
         except StoreUnavailable as error:
-            log.error("%d submissions were not stored: %s", len(submissions), error)
+            log.warning("a transaction of %d submissions was not stored", len(submissions))
             return [error] * len(submissions)
         except Exception as error:
             log.exception("a transaction of %d submissions failed", len(submissions))

@@ -16,6 +16,7 @@ CLS = 2  # the token that begins every window
 def assert_unavailable(response):
     assert (response.status_code, response.json()["type"]) == (503, "urn:fairstall:problem:store-unavailable")
     assert response.headers["retry-after"] == "2"
+    assert "sqlite" not in response.text  # what the driver says is for the log
 
 
 @pytest.fixture
