@@ -24,7 +24,7 @@ def lower_bound(successes: int, trials: int, *, confidence: float) -> float:
     """The one-sided Clopper-Pearson lower bound of a share."""
     from scipy.stats import beta
 
-    return 0.0 if successes == 0 else float(beta.ppf(1 - confidence, successes, trials - successes + 1))
+    return 0.0 if successes <= 0 else float(beta.ppf(1 - confidence, successes, trials - successes + 1))
 
 
 def upper_bound(successes: int, trials: int, *, confidence: float) -> float:
@@ -63,14 +63,16 @@ def block_threshold(
 ) -> Threshold | None:
     """The lowest threshold that the fixed sequence, from 1 downwards, certifies for `targets.precision`.
 
-    The sequence starts where there are as many rows as a faultless certificate needs. That looks at scores, never at
+    The sequence starts where there are as many rows as a certificate with two errors needs, or with fewer when there
+    are not that many: a start on the least rows would end at the first mislabelled one. That looks at scores, never at
     labels, given which the errors are a sum of independent trials, so the bound stays valid.
     """
-    needed = int(np.ceil(np.log(1 - config.confidence) / np.log(targets.precision)))
+    scores = np.concatenate([evidence.violations, evidence.compliant])
+    steps = sorted((value for value in grid if value >= config.block_floor), reverse=True)
+    needed = _rows_to_start(max((_at_or_above(scores, value) for value in steps), default=0), targets, config)
     best = None
-    for value in sorted((v for v in grid if v >= config.block_floor), reverse=True):
-        caught, wrong = _at_or_above(evidence.violations, value), _at_or_above(evidence.compliant, value)
-        if caught + wrong < needed:
+    for value in steps:
+        if needed is None or _at_or_above(scores, value) < needed:
             continue
         certificate = _block_certificate(evidence, value, targets, config)
         blocked = upper_bound(_at_or_above(evidence.clean, value), len(evidence.clean), confidence=config.confidence)
@@ -78,6 +80,17 @@ def block_threshold(
             break
         best = Threshold(value, certificate)
     return best
+
+
+def _rows_to_start(available: int, targets: Targets, config: CertifyConfig) -> int | None:
+    """The rows that a certificate with two errors, one or none needs, whichever first is `available`."""
+    for errors in (2, 1, 0):
+        if lower_bound(available - errors, available, confidence=config.confidence) >= targets.precision:
+            rows = range(errors + 1, available + 1)
+            return next(
+                n for n in rows if lower_bound(n - errors, n, confidence=config.confidence) >= targets.precision
+            )
+    return None
 
 
 def release_threshold(
