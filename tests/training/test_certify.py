@@ -53,10 +53,24 @@ def test_a_release_threshold_holds_when_hardly_any_violation_lies_below() -> Non
 
 
 def test_a_release_threshold_without_evidence_is_a_best_effort_that_does_not_hold() -> None:
-    compliant = np.linspace(0.001, 0.5, 1000)
+    compliant = np.linspace(0.001, 0.3, 1000)
     found = certify(evidence(NOTHING, compliant), TARGETS, CertifyConfig()).release
     assert not found.certificate.holds
+    assert 0.29 < found.value
     assert (compliant >= found.value).mean() <= CertifyConfig().best_effort_stops
+
+
+def test_a_best_effort_never_lies_above_the_ceiling() -> None:
+    found = release_threshold(evidence(NOTHING, [0.9] * 1000), TARGETS, CertifyConfig(release_ceiling=0.35))
+    assert found.value == 0.35
+
+
+def test_a_block_may_bear_a_mislabelled_row_when_there_are_rows_enough() -> None:
+    scores = np.linspace(0.951, 0.999, 1200)
+    one_wrong = evidence(scores[:-1], np.append(scores[-1:], np.full(9000, 0.1)))
+    found = block_threshold(one_wrong, Targets(precision=0.99), CertifyConfig())
+    assert found is not None
+    assert found.certificate.errors == 1
 
 
 def test_choosing_a_threshold_costs_no_confidence() -> None:
