@@ -1,5 +1,6 @@
 """The classifier as a torch module: BERT encoder, mean pooling, one linear head. How it learns is in `finetune`."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from fairstall.training.config import EncoderConfig
 from fairstall.training.weights import BaseWeights
 
 TINY_VOCABULARY = 2000
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
 class ListingClassifier(nn.Module):
@@ -80,7 +82,7 @@ def new_encoder(config: EncoderConfig, weights: BaseWeights | None) -> Any:
 
 
 def write_tokenizer(config: EncoderConfig, weights: BaseWeights | None, texts: list[str], path: Path) -> None:
-    """`tokenizer.json` without truncation or padding; `tiny` learns its few word pieces from `texts`."""
+    """`tokenizer.json` without truncation or padding; `tiny` takes its few word pieces from `texts`."""
     from tokenizers import Tokenizer
 
     tokenizer = (
@@ -92,12 +94,19 @@ def write_tokenizer(config: EncoderConfig, weights: BaseWeights | None, texts: l
 
 
 def _learned(texts: list[str]) -> Any:
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    """Single characters and the most frequent words, ties by the alphabet: the library's own trainer breaks ties anew
+    in every process.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=TINY_VOCABULARY, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
+    normalizer, splitter = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    words = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+    letters = sorted({letter for word in words for letter in word})
+    pieces = [*SPECIAL_TOKENS, *letters, *(f"##{letter}" for letter in letters)]
+    pieces += [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0])) if len(word) > 1]
+    vocabulary = {piece: number for number, piece in enumerate(pieces[:TINY_VOCABULARY])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = splitter
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     return tokenizer

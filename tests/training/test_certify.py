@@ -56,7 +56,7 @@ def test_a_release_threshold_without_evidence_is_a_best_effort_that_does_not_hol
     compliant = np.linspace(0.001, 0.3, 1000)
     found = certify(evidence(NOTHING, compliant), TARGETS, CertifyConfig()).release
     assert not found.certificate.holds
-    assert 0.29 < found.value
+    assert found.value > 0.29
     assert (compliant >= found.value).mean() <= CertifyConfig().best_effort_stops
 
 
