@@ -1,6 +1,8 @@
 """The classifier as a torch module: BERT encoder, mean pooling, one linear head. How it learns is in `finetune`."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -78,7 +80,23 @@ def new_encoder(config: EncoderConfig, weights: BaseWeights | None) -> Any:
             intermediate_size=64,
         )
         return BertModel(small, add_pooling_layer=False)
-    return BertModel.from_pretrained(weights.folder, add_pooling_layer=False, dtype=torch.float32)
+    with _without_chatter():
+        return BertModel.from_pretrained(weights.folder, add_pooling_layer=False, dtype=torch.float32)
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """The library reports the pooling layer that is left out on purpose, and a bar for a file of a second."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        logging.enable_progress_bar()
 
 
 def write_tokenizer(config: EncoderConfig, weights: BaseWeights | None, texts: list[str], path: Path) -> None:
