@@ -17,7 +17,7 @@ test: $(VENV)/.develops chromium
 	$(BIN)/pytest -m "not nightly"
 
 nightly: $(VENV)/.develops chromium
-	$(BIN)/pytest --timeout 3600
+	$(BIN)/pytest -m nightly --timeout 3600
 
 check: $(VENV)/.develops .typing
 	$(BIN)/ruff check .

@@ -33,12 +33,15 @@ def _readable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_readable)]
-Identifier = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
-ShortText = Annotated[Text, StringConstraints(max_length=500)]
+Readable = AfterValidator(_readable)
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200), Readable]
+ShortText = Annotated[str, StringConstraints(max_length=500), Readable]
+AttributeText = Annotated[str, StringConstraints(max_length=2_000), Readable]
+Title = Annotated[str, StringConstraints(max_length=MAX_TITLE_CHARACTERS), Readable]
+Description = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS), Readable]
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
 
-Attributes = Annotated[dict[ShortText, Annotated[Text, StringConstraints(max_length=2_000)]], Field(max_length=100)]
+Attributes = Annotated[dict[ShortText, AttributeText], Field(max_length=100)]
 
 
 class PriceBody(BaseModel):
@@ -57,8 +60,8 @@ class ListingBody(BaseModel):
 
     listing_id: Identifier
     seller_id: Identifier
-    title: Annotated[Text, StringConstraints(max_length=MAX_TITLE_CHARACTERS)]
-    description: Annotated[Text, StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS)]
+    title: Title
+    description: Description
     category: ShortText | None = None
     price: PriceBody | None = None
     language: LanguageTag | None = None

@@ -27,7 +27,6 @@ log = logging.getLogger("fairstall.serving")
 
 CHARACTERS_A_TOKEN = 4
 WARM_UP_TOKENS = (16, 64, 128, 512)
-WARM_UP_LISTING = Listing("warm-up", "nobody", "A wooden chair", "Hardly used, to be collected from our house in town.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ def open_batcher(
 ) -> Batcher:
     """A bundle ready to serve: read, checked, and warm at each length that it will see. Raises BundleError."""
     assessor = Assessor(bundle, policies, control)
-    assessor.prepare(WARM_UP_LISTING)
+    assessor.warm_up()
     scorers = [OnnxScorer(bundle) for _ in range(limits.lanes)]
     for scorer in scorers:
         for tokens in sorted({min(tokens, bundle.facts.max_tokens) for tokens in WARM_UP_TOKENS}):

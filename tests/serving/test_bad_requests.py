@@ -67,8 +67,10 @@ def test_a_bad_body_is_refused_and_its_place_named(unmoved, name):
 
 
 def test_a_million_combining_marks_are_refused_by_their_field(unmoved, make_parts):
-    body = raw(description="e" + "\u0301" * 150_000)
+    body = raw(description="e" + "\u0301" * 40_000)
     assert_problem(unmoved.client.post("/v1/score", content=body, headers=JSON_TYPE), 422, "description", "combining")
+    body = raw(description="e" + "\u0301" * 150_000)
+    assert_problem(unmoved.client.post("/v1/score", content=body, headers=JSON_TYPE), 422, "description", "at most")
     body = b'{"title":"' + ("e" + "\u0301" * 1_000_000).encode() + b'"}'
     assert_problem(unmoved.client.post("/v1/score", content=body, headers=JSON_TYPE), 413)
 
