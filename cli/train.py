@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from fairstall.cli.bundles import bundle_in_force
 from fairstall.cli.settings import DEFAULT_HOME as HOME
 from fairstall.cli.settings import (
     BundleSetting,
@@ -18,12 +19,10 @@ from fairstall.cli.settings import (
     models_folder,
     tracking_uri,
 )
-from fairstall.model.bundle import Bundle, open_bundle
 from fairstall.model.deployed import Deployments
 from fairstall.model.errors import Conflict
 from fairstall.model.policies import PolicySet
 from fairstall.model.policy_file import load_policies, starter_policies
-from fairstall.model.starter_bundle import starter_bundle
 
 if TYPE_CHECKING:
     from fairstall.evals.tracking import Tracking
@@ -96,7 +95,7 @@ def retrain(
         result = run(
             corpora,
             labels,
-            _champion(deployments, bundle),
+            bundle_in_force(home, bundle),
             chosen,
             policies=_policies(policies),
             at=Workplace(deployments, _tracking(home, tracking), home / "candidates" / chosen.name),
@@ -121,13 +120,6 @@ def _config(name: str) -> "TrainingConfig":
 
 def _policies(path: Path | None) -> PolicySet:
     return load_policies(path) if path else starter_policies()
-
-
-def _champion(deployments: Deployments, bundle: Path | None) -> Bundle:
-    if bundle:
-        return open_bundle(bundle)
-    current = deployments.current()
-    return deployments.bundle(current) if current else starter_bundle()
 
 
 def _tracking(home: Path, uri: str | None) -> "Tracking":

@@ -1,15 +1,14 @@
 """A whole training session: rows, bundle, baseline, card, MLflow. It deploys nothing; `retrain` does."""
 
-import subprocess
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fairstall.evals.evaluation import Evaluation
 from fairstall.evals.plots import draw_plots
+from fairstall.evals.provenance import code_revision
 from fairstall.evals.slices import Thresholds
 from fairstall.evals.tracking import Run, RunTags, Tracking, open_run
 from fairstall.model.bundle import MODEL_FILE, Bundle
@@ -104,15 +103,9 @@ def train_and_record(
     return Session(bundle, material, trained, run.run_id, baseline_run_id, registered, metrics, baseline_metrics)
 
 
-def revision_at(moment: datetime, root: Path | None = None) -> Revision:
-    """The revision of a bundle made at `moment`: `git describe` of the checkout, or the version of the package."""
-    folder = root or Path(__file__).parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--tags"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        found = _package_version()
-    return Revision(found, moment)
+def revision_at(moment: datetime) -> Revision:
+    """The revision of a bundle made at `moment` with the code that runs now."""
+    return Revision(code_revision(), moment)
 
 
 def main_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -120,13 +113,6 @@ def main_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     wanted = ("macro/average_precision", "macro/ece", "listing/false_positive_rate", "training/rows_per_second")
     policies = [name for name in metrics if name.startswith("policy/") and name.endswith("/average_precision")]
     return {name: metrics[name] for name in (*wanted, *sorted(policies)) if name in metrics}
-
-
-def _package_version() -> str:
-    try:
-        return version("fairstall")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _measure(trained: Trained, probabilities: Matrix, thresholds: Thresholds | None) -> Measured:

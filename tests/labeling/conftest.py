@@ -95,7 +95,7 @@ def console(sqlite_store, policies):
         yield f"{address}/console"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, its event loop runs in this thread, and other tests need theirs
 def chromium():
     from playwright.sync_api import sync_playwright
 
