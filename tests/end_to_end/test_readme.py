@@ -78,7 +78,9 @@ def test_the_six_listings_come_out_as_the_readme_says() -> None:
 
 
 def listing_line(corpus: str, digest: str) -> str:
-    with gzip.open(Path(os.environ["FAIRSTALL_CORPORA"]) / f"{corpus}.jsonl.gz", "rt", encoding="utf-8") as rows:
+    mirror = Path(os.environ["FAIRSTALL_CORPORA"])
+    folder = mirror / "corpora" if (mirror / "corpora").is_dir() else mirror
+    with gzip.open(folder / f"{corpus}.jsonl.gz", "rt", encoding="utf-8") as rows:
         row = next(row for row in map(json.loads, rows) if row["id"] == f"{corpus}:{digest}")
     listing = {"listing_id": row["id"], "seller_id": "s", "title": row["title"], "description": row["description"]}
     return json.dumps(listing) + "\n"
