@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from fairstall.model.canonical.draft import Draft
+from fairstall.model.canonical.lexicon import hidden_word
 from fairstall.model.canonical.offsets import Edit
 
 ENOUGH_CERTAIN = 2  # different words that are leetspeak beyond doubt
@@ -54,10 +55,10 @@ def read_leetspeak(draft: Draft) -> None:
     text = draft.text
     found = [_Word(match.start(), match[0]) for match in _CANDIDATE.finditer(text) if match[0].isascii()]
     certain = [word for word in found if _is_certain(word.text, text[word.start + len(word.text) :][:2])]
-    if certain or len(found) >= ENOUGH_IN_ALL:
-        likely = [_Word(match.start(), match[0]) for match in _WIDE_CANDIDATE.finditer(text) if _is_likely(match[0])]
-        if _is_leetspeak(text, certain, likely):
-            certain = sorted({*certain, *likely}, key=lambda word: word.start)
+    likely = [_Word(match.start(), match[0]) for match in _WIDE_CANDIDATE.finditer(text)]
+    likely = [word for word in likely if _is_likely(word.text)]
+    more = likely if _is_leetspeak(text, certain, likely) else _spelled_out(certain, likely)
+    certain = sorted({*certain, *more}, key=lambda word: word.start)
     draft.tricks["leet"] += len(certain)
     draft.swap_slices([_fold(word) for word in certain])
 
@@ -71,11 +72,20 @@ def _is_leetspeak(text: str, certain: list[_Word], likely: list[_Word]) -> bool:
     return len(inner) >= ENOUGH_IN_ALL and len(inner) >= SHARE_IN_ALL * len(text.split())
 
 
+def _spelled_out(certain: list[_Word], likely: list[_Word]) -> list[_Word]:
+    """The likely ones that the lexicon has, next to a certain one or another of their kind: `pur3 c0ke`, `mdm4 pur3`."""
+    words = [word for word in likely if not word.text.endswith(("1", "5")) and hidden_word(word.text)]
+    enough = certain or len({word.text.lower() for word in words}) >= ENOUGH_CERTAIN
+    return words if enough else []
+
+
 def _fold(word: _Word) -> Edit:
     body = word.text.rstrip("@$!")
-    letters = body.replace("11", "ll").translate(_LETTER_FOR)
+    letters = hidden_word(body) or body.replace("11", "ll").translate(_LETTER_FOR)
     if body.isupper():
         letters = letters.upper()
+    elif body[0].isupper():
+        letters = letters[0].upper() + letters[1:]
     return word.start, word.start + len(body), letters
 
 
@@ -85,7 +95,13 @@ def _is_certain(token: str, following: str) -> bool:
         return False
     if "@" in word and _MAIL.search(token + following):
         return False
-    return _signs_spell(word) and _is_pronounceable(word)
+    return (_hides_a_word(word) and not _FOR_OR_GET.match(word)) or (_signs_spell(word) and _is_pronounceable(word))
+
+
+def _hides_a_word(word: str) -> bool:
+    """Whether it spells a word with signs among its letters, more letters than signs; a number at an end may be one."""
+    letters = sum(character.isalpha() for character in word)
+    return letters * 2 > len(word) and _INNER_SIGN.search(word) is not None and hidden_word(word) is not None
 
 
 def _is_one_case(word: str) -> bool:
@@ -134,4 +150,6 @@ def _is_likely(token: str) -> bool:
     if len(word) < 3 or not _SHAPE.match(word) or _MEASURE.search(word) or _UNIT.search(word):
         return False
     inner = _INNER_SIGN.search(word) is not None
+    if hidden_word(word) is not None:
+        return True
     return (inner or _EDGE_SIGN.match(word) is not None) and _is_pronounceable(word)

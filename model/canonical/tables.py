@@ -13,11 +13,11 @@ STACKING_MARKS = "\u0300-\u036f\u0488\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20
 LONGEST_EXPANSION = 6  # U+FDFA alone would grow eighteenfold
 NEXT_LINE = 0x85
 _STYLED_FORMS = ("<font>", "<wide>", "<circle>", "<square>", "<super>", "<sub>", "<compat> 0028")
-_KEPT = "™℠⅟↉\u0e33\u0eb3"  # the last two are Thai and Lao vowels
+_KEPT = "™℠⅟↉ϲϹ\u0e33\u0eb3"  # the sigmas look like c, which their plain forms do not; then Thai and Lao vowels
 _KEPT_NAMES = ("VULGAR FRACTION", "HANGUL LETTER")
 _ORDINARY_STYLED = "ªºⓂℹ™℠"  # Spanish ordinals, emoji and marks; not lettering
 # Alike to the eye, yet not in TR39, which asks for more: they count only beside Latin letters in the same word.
-_NEAR_LOOKALIKES = dict(zip("кКмМтпнвгяєεηκτχωλ", "kKmMtnhbrreenktxwl", strict=True))
+_NEAR_LOOKALIKES = dict(zip("кКмМтпнвгяєεηκτχωλςϲϹ", "kKmMtnhbrreenktxwlccC", strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def compatibility_forms() -> CompatibilityForms:
             uneven[character] = folded
         if _is_lettering(character, folded):
             styled.add(character)
-    phonetic = dict(_small_capitals()) | {"ɑ": "a", "ɡ": "g"}
+    phonetic = dict(_small_capitals()) | {"ɑ": "a", "ɡ": "g", "ɩ": "i"}
     even |= {ord(character): letter for character, letter in phonetic.items()}
     return CompatibilityForms(even, uneven, _one_of(uneven), frozenset(styled | phonetic.keys()))
 
@@ -70,7 +70,7 @@ def lookalikes() -> Lookalikes:
         for character, targets in _confusable_letters()
         if unicodedata.name(character, "LATIN").split()[0] != "LATIN"
     }
-    near = _NEAR_LOOKALIKES | strict
+    near = _NEAR_LOOKALIKES | strict | {"ӏ": "l"}  # TR39 has i for it
     return Lookalikes(strict | _accented(strict), near | _accented(near))
 
 

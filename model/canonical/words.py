@@ -1,18 +1,24 @@
 """Passes over words: spaced-out letters, leetspeak, stretched letters, white space. Latin letters only, case kept."""
 
 import re
+from itertools import accumulate, product
 
 from fairstall.model.canonical.draft import Draft
+from fairstall.model.canonical.lexicon import lexicon, word_lengths
 from fairstall.model.canonical.offsets import Edit
 
 SHORTEST_SPACED_WORD = 4
 SHORTEST_SLASHED_WORD = 5  # 802.11 a/b/g/n
 SHORTEST_STRETCHED_WORD = 5
 SHORTEST_ALPHABETIC_WORD = 7  # A B C D
+MOST_RUNS = 3
+LONG_RUN = 14  # letters; hardly any word is longer
 LONG_WORD = 8  # German compounds have three alike at their joints: Schifffahrt, Teeernte
 
+# A letter behind a space that another sign joins to the next one begins a word of its own: `c o d e f_r_o_m`.
 _SPACED = re.compile(
     r"(?<![^\W_])[A-Za-z]( |\n|\t| ?[-._*~·•|/\\] ?)(?:[A-Za-z0134578@$]\1){2,}[A-Za-z0134578@$](?![^\W_])"
+    r"(?!(?<= .)[-._*~·•|/\\][A-Za-z])"
 )
 _WORD_CHARACTER = re.compile(r"[^\W_]")
 _LISTED = re.compile(r"(?:[SMLX]+|[A-G]+|WASD|QWER\w*|(?:.X)+.?)\Z", re.IGNORECASE)  # sizes, notes, keys, L x W x H
@@ -35,8 +41,9 @@ def join_spaced_words(draft: Draft) -> None:
         if not _is_spelled_word(word, separator) or _runs_on(draft.text, match):
             continue
         draft.tricks["spaced"] += not (separator == "." and match[0].isupper())  # an acronym reads the same either way
+        gaps = _gaps(word) if separator == " " else set()
         for place in range(1, len(word)):
-            if separator != " " or not _begins_word(word, place):
+            if place not in gaps:
                 at = match.start() + place * step
                 edits.append((at - len(separator), at, ""))
     draft.edit(edits)
@@ -61,8 +68,13 @@ def _is_alphabetic(word: str) -> bool:
     )
 
 
-def _begins_word(word: str, place: int) -> bool:
-    return word[place].isupper() and word[place - 1].islower()
+def _gaps(word: str) -> set[int]:
+    """Where one word ends and the next begins in letters that single spaces set apart: by case, or by the lexicon."""
+    cased = {place for place in range(1, len(word)) if word[place].isupper() and word[place - 1].islower()}
+    lengths = None if cased else word_lengths(word)
+    if lengths is None or (min(lengths) < SHORTEST_SPACED_WORD and len(word) < LONG_RUN):
+        return cased  # a word that the lexicon lacks often falls into short ones: mod alert, bit coins
+    return set(accumulate(lengths[:-1]))
 
 
 def _runs_on(text: str, match: re.Match[str]) -> bool:
@@ -101,17 +113,32 @@ def _is_stretchable(word: str) -> bool:
 
 
 def _shortened(word: str) -> list[Edit]:
-    found: list[Edit] = []
-    for run in _STRETCH.finditer(word):
-        letter = run[1].lower()
-        inside = run.start() > 0 and run.end() < len(word)
-        if len(run[0]) == 3 and letter in _JOINING and inside and len(word) >= LONG_WORD:
-            continue
-        keep = (
-            2 if letter in "eo" or (letter in "lsfz" and word[run.start() - 1 : run.start()].lower() in _VOWELS) else 1
-        )
-        found.append((run.start() + keep, run.end(), ""))
-    return found
+    runs = list(_STRETCH.finditer(word))
+    kept = _kept_in_a_word(word, runs) or [_kept_by_spelling(word, run) for run in runs]
+    edits = [(run.start() + keep, run.end(), "") for run, keep in zip(runs, kept, strict=True)]
+    return [edit for edit in edits if edit[0] < edit[1]]
+
+
+def _kept_in_a_word(word: str, runs: list[re.Match[str]]) -> tuple[int, ...] | None:
+    """How many of each run stay so that a word of the lexicon remains; None when nothing makes one."""
+    if len(runs) > MOST_RUNS:
+        return None
+    usual = [min(_kept_by_spelling(word, run), 2) for run in runs]
+    for kept in product(*((keep, 3 - keep) for keep in usual)):
+        letters = list(word.lower())
+        for run, keep in zip(reversed(runs), reversed(kept), strict=True):
+            del letters[run.start() + keep : run.end()]
+        if "".join(letters) in lexicon():
+            return kept
+    return None
+
+
+def _kept_by_spelling(word: str, run: re.Match[str]) -> int:
+    letter = run[1].lower()
+    inside = run.start() > 0 and run.end() < len(word)
+    if len(run[0]) == 3 and letter in _JOINING and inside and len(word) >= LONG_WORD:
+        return 3
+    return 2 if letter in "eo" or (letter in "lsfz" and word[run.start() - 1 : run.start()].lower() in _VOWELS) else 1
 
 
 def even_out_space(draft: Draft) -> None:
