@@ -46,7 +46,7 @@ def measure(
 ) -> Measured:
     """Every metric of every slice, on the rows as they are and on each draw; what cannot be measured is left out."""
     parts: dict[str, dict[str, list[Floats]]] = {s: {m.name: [] for m in metrics} for s in slices}
-    for weights in _weightings(scored, bootstrap):
+    for weights in weightings(scored, bootstrap):
         for scope, cut in slices.items():
             sample = Sample(cut, weights[cut.rows])
             for metric in metrics:
@@ -55,7 +55,7 @@ def measure(
     return {s: {name: values for name, values in by.items() if np.isfinite(values[0])} for s, by in joined.items()}
 
 
-def _weightings(scored: ScoredRows, bootstrap: Bootstrap) -> Iterator[Floats]:
+def weightings(scored: ScoredRows, bootstrap: Bootstrap) -> Iterator[Floats]:
     """(rows, k) weights: first those of the rows themselves, then fifty draws at a time."""
     names, groups = np.unique(scored.groups, return_inverse=True)
     weights = scored.weights[:, None]

@@ -116,8 +116,12 @@ class CertifyConfig:
 
 @dataclass(frozen=True, slots=True)
 class ExportConfig:
-    """The drift from torch that an int8 graph may have, and the size that a bundle may have."""
+    """The drift from torch that an int8 graph may have, and the size that a bundle may have.
 
+    `scale_rows`: training rows that set the scales of activations.
+    """
+
+    scale_rows: int = 400
     parity_rows: int = 1000
     max_probability_change: float = 0.25
     mean_probability_change: float = 0.01

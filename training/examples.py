@@ -11,7 +11,8 @@ from fairstall.model.encoding import Encoder
 from fairstall.model.view import view_listing
 from fairstall.training.rows import Row
 
-TokenWindows: TypeAlias = tuple[tuple[int, ...], ...]
+Window: TypeAlias = tuple[int, ...]
+TokenWindows: TypeAlias = tuple[Window, ...]
 
 
 @dataclass(frozen=True, slots=True)

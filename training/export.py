@@ -1,26 +1,26 @@
 """From the torch classifier to the int8 graph that serves. What was lost on the way is `parity`'s to measure."""
 
-import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from fairstall.training.examples import Window
 from fairstall.training.network import ListingClassifier
+from fairstall.training.quantise import quantise
 
 OPSET = 17
-HEAD = "/head/"  # 17 rows of weights: keeping them in fp32 costs 26 kB and spares every score a rounding
+EXACT_FILE = "exact.onnx"
 
 
-def export_int8(model: ListingClassifier, path: Path, scratch: Path) -> None:
+def export_int8(model: ListingClassifier, path: Path, scratch: Path, windows: Sequence[Window]) -> None:
     """Writes the int8 graph: input_ids, attention_mask (windows, tokens) int64 -> logits (windows, policies) float32.
 
-    TorchScript exporter, dynamic quantisation, QInt8 per channel: the fastest of those measured. Gather holds the word
-    vectors, half of all weights.
+    `windows` of training rows set the scales of activations. The fp32 graph stays in `scratch` as `EXACT_FILE`.
     """
-    exact = scratch / "exact.onnx"
-    export_exact(model, exact)
-    _quantise(exact, path)
+    export_exact(model, scratch / EXACT_FILE)
+    quantise(scratch / EXACT_FILE, path, windows)
 
 
 def export_exact(model: ListingClassifier, path: Path) -> None:
@@ -47,25 +47,3 @@ def export_exact(model: ListingClassifier, path: Path) -> None:
             dynamo=False,
         )
     model.encoder.set_attn_implementation(attention)
-
-
-def _quantise(exact: Path, path: Path) -> None:
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    head = [node.name for node in onnx.load(str(exact), load_external_data=False).graph.node if HEAD in node.name]
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)  # it advises shape inference on every call, which changes nothing here
-    try:
-        quantize_dynamic(
-            str(exact),
-            str(path),
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            op_types_to_quantize=["MatMul", "Gather"],
-            nodes_to_exclude=[*head, *(f"{name}_MatMul" for name in head)],
-            extra_options={"MatMulConstBOnly": True},
-        )
-    finally:
-        root.setLevel(level)

@@ -1,7 +1,7 @@
 """One run from rows to a sealed bundle: tune, export, calibrate, certify, check, seal. Recording it is for `runs`."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,12 +21,13 @@ from fairstall.model.wire import iso_utc
 from fairstall.training.calibrate import fit_calibration
 from fairstall.training.certify import Evidence, certify
 from fairstall.training.config import TrainingConfig
-from fairstall.training.export import export_int8
+from fairstall.training.examples import Window, row_windows
+from fairstall.training.export import EXACT_FILE, export_int8
 from fairstall.training.finetune import Progress, Report, Tuned, tune
 from fairstall.training.material import Material
 from fairstall.training.network import ListingClassifier, new_encoder, write_tokenizer
-from fairstall.training.parity import Parity, check_parity
-from fairstall.training.rows import JUDGED_TRUST, Split
+from fairstall.training.parity import Graphs, Parity, check_parity
+from fairstall.training.rows import JUDGED_TRUST, Row, Split
 from fairstall.training.scoring import ScoredRows, calibrated, score_rows
 from fairstall.training.splits import one_a_group
 from fairstall.training.weights import BaseWeights, base_weights
@@ -74,11 +75,21 @@ def train(
     model = ListingClassifier(new_encoder(config.encoder, weights), len(material.codes))
     tuned = tune(model, rows, encoder, config, report)
     with tempfile.TemporaryDirectory() as scratch:
-        export_int8(model, folder / MODEL_FILE, Path(scratch))
-    scored = _score_held_out(folder / MODEL_FILE, encoder, material, report)
-    calibration = fit_calibration(scored["calibration"], material.codes, config.certify)
-    parity = _parity(model, folder / MODEL_FILE, encoder, scored, material, calibration, config)
-    thresholds = certify_policies(scored["certification"], policies, material.codes, calibration, config)
+        graphs = Graphs(Path(scratch) / EXACT_FILE, folder / MODEL_FILE)
+        export_int8(model, graphs.int8, Path(scratch), scale_windows(rows, encoder, config))
+        scored = _score_held_out(graphs.int8, encoder, material, report)
+        calibration = fit_calibration(scored["calibration"], material.codes, config.certify)
+        thresholds = certify_policies(scored["certification"], policies, material.codes, calibration, config)
+        parity = check_parity(
+            model,
+            graphs,
+            encoder,
+            _parity_rows(scored["test"].rows, config),
+            codes=material.codes,
+            calibration=calibration,
+            thresholds=thresholds,
+            config=config.export,
+        )
     facts = _facts(material, config, calibration, thresholds, revision, weights, tuned, parity)
     _refuse_bulk(folder, config)
     return Trained(folder, facts, tuned, parity, scored)
@@ -157,24 +168,23 @@ def _reporter(report: Report, stage: str, total: int) -> Callable[[int], None]:
     return lambda done: report(Progress(stage, done, total, done / max(time.perf_counter() - started, 1e-9)))
 
 
-def _parity(
-    model: ListingClassifier,
-    graph: Path,
-    encoder: Encoder,
-    scored: Mapping[Split, ScoredRows],
-    material: Material,
-    calibration: Mapping[str, PlattCalibration],
-    config: TrainingConfig,
-) -> Parity:
-    """On test rows, in the order of their ids: violations of all policies and compliant rows in turn."""
-    rows = sorted(scored["test"].rows, key=lambda row: (row.id.partition(":")[2], row.id))
-    broken = [row for row in rows if not row.compliant][: config.export.parity_rows // 2]
-    fine = [row for row in rows if row.compliant][: config.export.parity_rows - len(broken)]
-    if not broken + fine:
+def scale_windows(rows: Sequence[Row], encoder: Encoder, config: TrainingConfig) -> list[Window]:
+    """First windows of training rows that set the scales of an int8 graph: violations and compliant rows in turn."""
+    return [row_windows(row, encoder)[0] for row in _both_sides(rows, config.export.scale_rows)]
+
+
+def _parity_rows(rows: Sequence[Row], config: TrainingConfig) -> list[Row]:
+    real = [row for row in rows if row.real] or rows
+    if not rows:
         raise SetupError("no test rows are left to check the export on: give more rows or a smaller training share")
-    return check_parity(
-        model, graph, encoder, broken + fine, codes=material.codes, calibration=calibration, config=config.export
-    )
+    return _both_sides(real, config.export.parity_rows)
+
+
+def _both_sides(rows: Sequence[Row], count: int) -> list[Row]:
+    """As many violations of all policies as compliant rows, as far as there are, in the order of their ids' hashes."""
+    ordered = sorted(rows, key=lambda row: (row.id.partition(":")[2], row.id))
+    broken = [row for row in ordered if not row.compliant][: count // 2]
+    return broken + [row for row in ordered if row.compliant][: count - len(broken)]
 
 
 def _facts(

@@ -9,23 +9,26 @@ import pytest
 import torch
 
 from fairstall.model.calibration import PlattCalibration
+from fairstall.model.certificates import Certificate, PolicyThresholds, Threshold
 from fairstall.model.encoding import Encoder, open_encoder
 from fairstall.model.errors import SetupError
 from fairstall.model.policies import PolicySet
 from fairstall.model.scorer import GraphScorer
 from fairstall.training.calibrate import fit_calibration, fit_platt
 from fairstall.training.config import CertifyConfig, ExportConfig, TrainingConfig, TuneConfig
-from fairstall.training.examples import Example, collate, training_examples
-from fairstall.training.export import export_int8
+from fairstall.training.examples import Example, collate, row_windows, training_examples
+from fairstall.training.export import EXACT_FILE, export_int8
 from fairstall.training.finetune import optimiser, tune
 from fairstall.training.network import ListingClassifier, masked_loss, new_encoder, pool_windows, write_tokenizer
-from fairstall.training.parity import check_parity
+from fairstall.training.parity import Graphs, Parity, check_parity
+from fairstall.training.quantise import Range, smoothing
 from fairstall.training.recipes import DRUGS
 from fairstall.training.rows import Row
 from fairstall.training.scoring import ScoredRows
 from fairstall.training.weights import base_weights
 
 MakeRow = Callable[..., Row]
+EVEN = PolicyThresholds(release=Threshold(0.5, Certificate(0.05, 1.0, 0, 0, holds=False)))
 Trained = tuple[ListingClassifier, Encoder, list[Row]]
 
 
@@ -75,18 +78,52 @@ def test_layers_learn_more_slowly_towards_the_input(tiny_config: TrainingConfig)
     assert [group["lr"] for group in optimiser(model, config).param_groups] == [1e-2, 1e-3, 5e-4]
 
 
-def export_and_check(trained: Trained, folder: Path, policies: PolicySet, config: ExportConfig, graph: str) -> float:
+def export_and_check(trained: Trained, folder: Path, policies: PolicySet, config: ExportConfig, graph: str) -> Parity:
     model, encoder, rows = trained
-    even = dict.fromkeys(policies.codes, PlattCalibration())
     return check_parity(
-        model, folder / graph, encoder, rows, codes=policies.codes, calibration=even, config=config
-    ).max_probability_change
+        model,
+        Graphs(folder / EXACT_FILE, folder / graph),
+        encoder,
+        rows,
+        codes=policies.codes,
+        calibration=dict.fromkeys(policies.codes, PlattCalibration()),
+        thresholds=dict.fromkeys(policies.codes, EVEN),
+        config=config,
+    )
+
+
+def export(trained: Trained, folder: Path, graph: str) -> None:
+    model, encoder, rows = trained
+    export_int8(model, folder / graph, folder, [row_windows(row, encoder)[0] for row in rows[:50]])
 
 
 def test_the_int8_graph_is_near_torch(trained: Trained, tmp_path: Path, policies: PolicySet) -> None:
-    export_int8(trained[0], tmp_path / "model.onnx", tmp_path)
-    assert export_and_check(trained, tmp_path, policies, ExportConfig(), "model.onnx") < 0.25
+    export(trained, tmp_path, "model.onnx")
+    parity = export_and_check(trained, tmp_path, policies, ExportConfig(), "model.onnx")
+    assert parity.max_probability_change < 0.25
+    assert parity.changed_decisions < 0.1
+    assert parity.speed_gain > 0
     assert GraphScorer(tmp_path / "model.onnx").run([[2, 7, 3], [2, 3]]).shape == (2, len(policies.codes))
+
+
+def test_a_score_does_not_depend_on_the_listings_beside_it(trained: Trained, tmp_path: Path) -> None:
+    model, encoder, rows = trained
+    export(trained, tmp_path, "model.onnx")
+    scorer = GraphScorer(tmp_path / "model.onnx")
+    windows = [row_windows(row, encoder)[0] for row in rows[:12]]
+    together = scorer.run(windows)
+    alone = np.concatenate([scorer.run([window]) for window in windows])
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+def test_smoothing_evens_out_channels_and_changes_no_product() -> None:
+    draw = np.random.default_rng(3)
+    inputs = draw.normal(size=(50, 4)).astype(np.float32) * np.array([20, 1, 1, 0.1], dtype=np.float32)
+    weights = draw.normal(size=(4, 3)).astype(np.float32)
+    factor = smoothing(Range(inputs.min(0), inputs.max(0)), [weights], 0.8)
+    smooth = inputs / factor
+    assert np.ptp(np.log(np.abs(smooth).max(0))) < np.ptp(np.log(np.abs(inputs).max(0)))
+    np.testing.assert_allclose(smooth @ (weights * factor[:, None]), inputs @ weights, rtol=1e-3, atol=1e-4)
 
 
 def test_a_tampered_graph_fails_the_parity_check(trained: Trained, tmp_path: Path, policies: PolicySet) -> None:
@@ -94,7 +131,7 @@ def test_a_tampered_graph_fails_the_parity_check(trained: Trained, tmp_path: Pat
     kept = model.head.weight.detach().clone()
     with torch.no_grad():
         model.head.weight.mul_(-1)
-    export_int8(model, tmp_path / "tampered.onnx", tmp_path)
+    export(trained, tmp_path, "tampered.onnx")
     with torch.no_grad():
         model.head.weight.copy_(kept)
     with pytest.raises(SetupError, match="drifted from torch"):
