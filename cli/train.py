@@ -27,7 +27,7 @@ from fairstall.model.policy_file import load_policies, starter_policies
 if TYPE_CHECKING:
     from fairstall.evals.tracking import Tracking
     from fairstall.training.config import TrainingConfig
-    from fairstall.training.finetune import Progress, Report
+    from fairstall.training.progress import Progress, Report
 
 ConfigOption: TypeAlias = Annotated[
     str, typer.Option("--config", help="A TOML file, or the name of one that ships: starter, small.")

@@ -71,7 +71,8 @@ def measure_robustness(
     bootstrap = bootstrap or Bootstrap()
     violating = [row for row in rows if row.policies]
     plain = score_rows(bundle, violating, policies=policies, progress=progress)
-    by_score, by_decision = {}, {}
+    by_score: dict[str, Kept] = {}
+    by_decision: dict[str, Kept] = {}
     for name, attack in attacks.items():
         changed = score_rows(bundle, [attacked(row, attack) for row in violating], policies=policies, progress=progress)
         pairs = (

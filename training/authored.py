@@ -21,13 +21,19 @@ def seed_rows(codes: Sequence[str]) -> list[Row]:
     return [row for row in rows if row is not None]
 
 
+def other_language_rows(codes: Sequence[str]) -> list[Row]:
+    """Listings in languages that the starter bundle does not read, to measure the language gate. They never train."""
+    rows = (_seed_row(raw, codes) for raw in _seed_lines("languages"))
+    return [row for row in rows if row is not None]
+
+
 def example_rows(policies: PolicySet, codes: Sequence[str]) -> list[Row]:
     """The violating and the look-alike examples of each policy."""
     return [row for policy in policies if policy.code in codes for row in _examples(policy, codes)]
 
 
-def _seed_lines() -> Iterator[Mapping[str, Any]]:
-    folder = resources.files("fairstall.training") / "seed"
+def _seed_lines(*inside: str) -> Iterator[Mapping[str, Any]]:
+    folder = resources.files("fairstall.training").joinpath("seed", *inside)
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         if not file.name.endswith(".jsonl"):
             continue

@@ -36,6 +36,10 @@ class SplitConfig:
     certification: float = 0.15
 
 
+# Authored rows certify little and teach much, so most of them train.
+AUTHORED_SPLITS = SplitConfig(train=0.7, calibration=0.08, certification=0.1)
+
+
 @dataclass(frozen=True, slots=True)
 class WindowConfig:
     """As in BundleFacts; `training_windows` bounds what one row costs while training."""
@@ -59,7 +63,9 @@ class SamplingConfig:
     """How a pass over the training rows is composed, see `fairstall.training.sampling`.
 
     A cell is a source with one policy, or a source's compliant rows. A row of a small cell is seen up to `repeats`
-    times, a cell gives `violation_cell_rows` or `compliant_cell_rows` at most.
+    times, a cell gives `violation_cell_rows` or `compliant_cell_rows` at most. `disguise`: the share of rows that are
+    written as a hostile or careless seller would, see `fairstall.training.augment`. `hard_rows`: compliant rows that
+    are seen once more because the first probe is most mistaken about them, see `fairstall.training.mining`.
     """
 
     repeats: int = 4
@@ -69,6 +75,8 @@ class SamplingConfig:
     drop_title: float = 0.15
     drop_description: float = 0.25
     title_as_description: float = 0.2
+    disguise: float = 0.0
+    hard_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +138,34 @@ class ExportConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class UnseenConfig:
+    """Sources kept out of training in turn, to see what the recipe does on shops that it has never seen.
+
+    Each of `folds` is a list of source names, kept out together; no folds, nothing is measured. `cell_rows`: at most so
+    many rows of a source with one policy, or of its compliant rows, are scored in a split. The other two are those of
+    the sampling, smaller, so that a fold takes minutes.
+    """
+
+    folds: tuple[tuple[str, ...], ...] = ()
+    cell_rows: int = 700
+    violation_cell_rows: int = 600
+    compliant_cell_rows: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ExamineConfig:
+    """Test rows for the suites that change texts. 0 leaves a suite out.
+
+    `attacked_rows`: violations, and as many compliant rows. `hidden_rows`: violations of a policy that are hidden in
+    long texts. `timed_rows`: how many rows the Trainer's defaults are timed on.
+    """
+
+    attacked_rows: int = 0
+    hidden_rows: int = 0
+    timed_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """One training run. Every field is recorded in the bundle and in MLflow.
 
@@ -142,12 +178,15 @@ class TrainingConfig:
     languages: tuple[str, ...] = ("en",)
     data: DataConfig = field(default_factory=DataConfig)
     splits: SplitConfig = field(default_factory=SplitConfig)
+    authored_splits: SplitConfig = AUTHORED_SPLITS
     windows: WindowConfig = field(default_factory=WindowConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     tune: TuneConfig = field(default_factory=TuneConfig)
     certify: CertifyConfig = field(default_factory=CertifyConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
+    examine: ExamineConfig = field(default_factory=ExamineConfig)
+    unseen: UnseenConfig = field(default_factory=UnseenConfig)
 
 
 def load_config(path: Path) -> TrainingConfig:
@@ -176,15 +215,23 @@ def _parse(kind: type[T], content: Mapping[str, Any], *, where: str) -> T:
     return kind(**{key: _value(hints[key], value, where=f"{where}: {key}") for key, value in content.items()})
 
 
+def _strings(value: Any, *, where: str) -> tuple[str, ...]:
+    if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        raise SetupError(f"{where} must be a list of strings, not {value!r}")
+    return tuple(value)
+
+
 def _value(hint: Any, value: Any, *, where: str) -> Any:
     if is_dataclass(hint):
         if not isinstance(value, dict):
             raise SetupError(f"{where} must be a table")
         return _parse(cast(type[Any], hint), value, where=where)
     if hint == tuple[str, ...]:
-        if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-            raise SetupError(f"{where} must be a list of strings, not {value!r}")
-        return tuple(value)
+        return _strings(value, where=where)
+    if hint == tuple[tuple[str, ...], ...]:
+        if not isinstance(value, list):
+            raise SetupError(f"{where} must be a list of lists of strings, not {value!r}")
+        return tuple(_strings(item, where=where) for item in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     choices = getattr(hint, "__args__", None)

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,27 +13,15 @@ from torch import Tensor, nn
 from fairstall.model.encoding import Encoder
 from fairstall.training.config import TrainingConfig
 from fairstall.training.examples import Example, collate, training_examples
+from fairstall.training.mining import hard_negatives
 from fairstall.training.network import ListingClassifier, WindowedLoss
 from fairstall.training.probe import embed_examples, fit_probe, positive_weights
+from fairstall.training.progress import Progress, Report
 from fairstall.training.rows import Row
 from fairstall.training.sampling import training_pass
 
 if TYPE_CHECKING:
     import datasets
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a stage stands: `done` of `total` rows at `rows_per_s`."""
-
-    stage: str
-    done: int
-    total: int
-    rows_per_s: float
-    loss: float | None = None
-
-
-Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +50,19 @@ def tune(
     examples = training_examples(
         [row for rows_of_pass in passes for row in rows_of_pass], encoder, most_windows=config.windows.training_windows
     )
-    fit_head(model, examples[: len(passes[0])], config, report, stage="probe")
+    first = len(passes[0])
+    fit_head(model, examples[:first], config, report, stage="probe")
     if config.tune.encoder_rate == 0:
         return Tuned(model.eval(), len(examples), 0.0, ())
+    hard = training_examples(
+        hard_negatives(model, rows, encoder, config, report), encoder, most_windows=config.windows.training_windows
+    )
     before = {name: value.clone() for name, value in model.encoder.state_dict().items()}
-    tuned = _tune(model, examples, config, report)
+    tuned = _tune(model, examples + hard, config, report)
     if config.tune.kept_of_pretrained:
         _interpolate(model.encoder, before, kept=config.tune.kept_of_pretrained)
     if config.tune.refit_head:
-        fit_head(model, examples[: len(passes[0])], config, report, stage="probe again")
+        fit_head(model, examples[:first] + hard, config, report, stage="probe again")
     return tuned
 
 
@@ -103,8 +95,8 @@ def _tune(model: ListingClassifier, examples: list[Example], config: TrainingCon
         trainer = Trainer(
             model=WindowedLoss(model, balance),
             args=_arguments(config, Path(scratch)),
-            train_dataset=_table(examples),
-            data_collator=_collate_records,
+            train_dataset=examples_table(examples),
+            data_collator=collate_records,
             optimizers=(optimiser(model, config), None),
             callbacks=[watcher],
         )
@@ -140,7 +132,8 @@ def _arguments(config: TrainingConfig, scratch: Path) -> Any:
     )
 
 
-def _table(examples: Sequence[Example]) -> "datasets.Dataset":
+def examples_table(examples: Sequence[Example]) -> "datasets.Dataset":
+    """Examples as the Trainer takes them, with their cost as `length`."""
     import datasets
 
     return datasets.Dataset.from_dict(
@@ -153,7 +146,8 @@ def _table(examples: Sequence[Example]) -> "datasets.Dataset":
     )
 
 
-def _collate_records(records: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+def collate_records(records: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    """A batch out of records of `examples_table`."""
     return collate([Example(tuple(map(tuple, r["windows"])), tuple(r["labels"]), tuple(r["trust"])) for r in records])
 
 

@@ -53,7 +53,7 @@ def gather(
     if not rows:
         raise CorpusError("there is nothing to learn from: no corpora, no authored rows and no labels were given")
     groups = near_duplicate_groups(rows)
-    splits = split_rows(rows, groups, config.splits, held_out=held_out)
+    splits = split_rows(rows, groups, config.splits, authored=config.authored_splits, held_out=held_out)
     sha256 = content_sha256(rows)
     used = recipes if corpora is not None else ()
     return Material(codes, splits, sha256, material_facts(rows, len(set(groups)), splits, sha256, used))

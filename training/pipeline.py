@@ -23,12 +23,14 @@ from fairstall.training.certify import Evidence, certify
 from fairstall.training.config import TrainingConfig
 from fairstall.training.examples import Window, row_windows
 from fairstall.training.export import EXACT_FILE, export_int8
-from fairstall.training.finetune import Progress, Report, Tuned, tune
+from fairstall.training.finetune import Tuned, tune
 from fairstall.training.material import Material
 from fairstall.training.network import ListingClassifier, new_encoder, write_tokenizer
 from fairstall.training.parity import Graphs, Parity, check_parity
+from fairstall.training.progress import Progress, Report
 from fairstall.training.rows import JUDGED_TRUST, Row, Split
 from fairstall.training.scoring import ScoredRows, calibrated, score_rows
+from fairstall.training.speed import default_rows_per_s
 from fairstall.training.splits import one_a_group
 from fairstall.training.weights import BaseWeights, base_weights
 
@@ -74,6 +76,9 @@ def train(
     encoder = _encoder(tokenizer, config)
     model = ListingClassifier(new_encoder(config.encoder, weights), len(material.codes))
     tuned = tune(model, rows, encoder, config, report)
+    usual = (
+        default_rows_per_s(rows, len(material.codes), encoder, config, weights) if config.examine.timed_rows else 0.0
+    )
     with tempfile.TemporaryDirectory() as scratch:
         graphs = Graphs(Path(scratch) / EXACT_FILE, folder / MODEL_FILE)
         export_int8(model, graphs.int8, Path(scratch), scale_windows(rows, encoder, config))
@@ -90,7 +95,7 @@ def train(
             thresholds=thresholds,
             config=config.export,
         )
-    facts = _facts(material, config, calibration, thresholds, revision, weights, tuned, parity)
+    facts = _facts(material, config, calibration, thresholds, revision, weights, tuned, parity, usual)
     _refuse_bulk(folder, config)
     return Trained(folder, facts, tuned, parity, scored)
 
@@ -196,6 +201,7 @@ def _facts(
     weights: BaseWeights | None,
     tuned: Tuned,
     parity: Parity,
+    usual_rows_per_s: float,
 ) -> BundleFacts:
     return BundleFacts(
         name=config.name,
@@ -214,6 +220,7 @@ def _facts(
             "base": weights.origin if weights else "random",
             "rows_seen": tuned.rows,
             "rows_per_second": round(tuned.rows_per_s, 1),
+            "speed_gain": round(tuned.rows_per_s / usual_rows_per_s, 2) if usual_rows_per_s else None,
         },
         parity=parity.facts(),
     )

@@ -15,10 +15,10 @@ from fairstall.model.bundle import Bundle
 from fairstall.model.deployed import Deployment, Deployments
 from fairstall.model.policies import PolicySet
 from fairstall.model.wire import iso_utc
-from fairstall.training.config import TrainingConfig
-from fairstall.training.finetune import Progress, Report
+from fairstall.training.config import ExamineConfig, TrainingConfig, UnseenConfig
 from fairstall.training.material import Material
 from fairstall.training.measure import eval_record
+from fairstall.training.progress import Report, counted
 from fairstall.training.recipes import RECIPES, Recipe
 from fairstall.training.registry import set_alias
 from fairstall.training.session import Inputs, Session, revision_at, train_and_record
@@ -78,7 +78,7 @@ def retrain(
         rows,
         rules or shipped_rules(),
         policies=policies,
-        progress=_counted(report, 2 * len(rows)),
+        progress=counted(report, "compare", 2 * len(rows)),
     )
     verdict = examination.verdict
     deployment = None
@@ -102,8 +102,9 @@ def comparison_rows(material: Material) -> list[Mapping[str, Any]]:
 
 
 def named_after(config: TrainingConfig, now: datetime) -> TrainingConfig:
-    """The configuration under a name that tells one retraining from the next."""
-    return replace(config, name=f"retrained-{now:%Y%m%d-%H%M%S}")
+    """The configuration under a name of its own, without what measures the recipe rather than the candidate."""
+    name = f"retrained-{now:%Y%m%d-%H%M%S}"
+    return replace(config, name=name, examine=ExamineConfig(), unseen=UnseenConfig())
 
 
 def _record(session: Session, tracking: Tracking, verdict: GateVerdict, summary: str, *, promoted: bool) -> None:
@@ -112,14 +113,3 @@ def _record(session: Session, tracking: Tracking, verdict: GateVerdict, summary:
     client.set_tag(session.run_id, "fairstall.gate_reason", summary)
     if promoted:
         set_alias(client, "champion", session.registered_version)
-
-
-def _counted(report: Report, total: int) -> Any:
-    done = 0
-
-    def progress(more: int) -> None:
-        nonlocal done
-        done += more
-        report(Progress("compare", done, total, 0.0))
-
-    return progress

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fairstall.training.augment import disguised_row
 from fairstall.training.config import SamplingConfig
 from fairstall.training.rows import Row
 
@@ -19,7 +20,7 @@ class Cell:
 
 
 def training_pass(rows: Sequence[Row], sampling: SamplingConfig, *, seed: int) -> list[Row]:
-    """The rows of one pass, balanced by cell, fields dropped at random on both sides, in random order.
+    """The rows of one pass, balanced by cell, fields dropped and words disguised on both sides, in random order.
 
     A small cell is seen several times and a large one in part, so that no source drowns the others. Fields are dropped
     from compliant and violating rows alike: a source without titles must not teach that a missing title is a violation.
@@ -30,7 +31,12 @@ def training_pass(rows: Sequence[Row], sampling: SamplingConfig, *, seed: int) -
         cells[Cell(row.source, tuple(i for i, label in enumerate(row.labels) if label))].append(row)
     chosen = [row for cell, pool in cells.items() for row in _quota(cell, pool, sampling, draw)]
     draw.shuffle(chosen)
-    return [with_dropped_fields(row, sampling, draw) for row in chosen]
+    return [_varied(row, sampling, draw) for row in chosen]
+
+
+def _varied(row: Row, sampling: SamplingConfig, draw: random.Random) -> Row:
+    row = with_dropped_fields(row, sampling, draw)
+    return disguised_row(row, draw) if draw.random() < sampling.disguise else row
 
 
 def _quota(cell: Cell, pool: list[Row], sampling: SamplingConfig, draw: random.Random) -> list[Row]:

@@ -1,5 +1,6 @@
 """A whole training session: rows, bundle, baseline, card, MLflow. It deploys nothing; `retrain` does."""
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,17 +15,20 @@ from fairstall.evals.tracking import Run, RunTags, Tracking, open_run
 from fairstall.model.bundle import MODEL_FILE, Bundle
 from fairstall.model.policies import PolicySet
 from fairstall.training.baseline import train_baseline
-from fairstall.training.card import model_card
+from fairstall.training.card import Results, model_card
 from fairstall.training.config import TrainingConfig
-from fairstall.training.finetune import Progress, Report
+from fairstall.training.examine import Examination, examine
 from fairstall.training.material import Material, gather
 from fairstall.training.measure import evaluate_split, flat_metrics, measured_rows
 from fairstall.training.pipeline import Revision, Trained, seal, train
+from fairstall.training.progress import Progress, Report
 from fairstall.training.recipes import RECIPES, Recipe
 from fairstall.training.runs import TRAINING, flat_parameters, log_candidate
 from fairstall.training.scoring import Matrix
+from fairstall.training.unseen import UnseenSource, measure_unseen, unseen_facts, unseen_metrics
 
 BASELINE = "tfidf-logistic-regression"
+UNFINISHED_CARD = "This bundle is being measured.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,14 @@ def train_and_record(
         trained = train(material, policies, config, folder, revision=revision, report=report)
         measured = _measure(trained, trained.probabilities("test"), trained.facts.thresholds)
         baseline_run_id, beside = _baseline(trained, material, config, tracking, tags, report)
-        bundle = _seal(trained, measured, beside)
+        examination = examine(seal(trained, UNFINISHED_CARD), material, policies, config, report)
+        unseen = measure_unseen(material, policies, config, revision=revision, report=report)
+        bundle = _seal(trained, measured, beside, examination, unseen)
         metrics = flat_metrics(measured.evaluations) | _run_metrics(trained, bundle)
+        metrics |= examination.metrics() | unseen_metrics(unseen)
         _log(run, trained, measured, metrics)
+        for name, facts in (("examination", examination.facts()), ("unseen_sources", unseen_facts(unseen))):
+            run.log_text(f"evaluation/{name}.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
         for seen, loss in trained.tuned.losses:
             run.log_metrics({"training/loss": loss}, step=seen)
         registered = log_candidate(tracking, run, bundle)
@@ -110,8 +119,17 @@ def revision_at(moment: datetime) -> Revision:
 
 def main_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     """What a person wants to see at the end: macro and per-policy average precision, calibration error, speed."""
-    wanted = ("macro/average_precision", "macro/ece", "listing/false_positive_rate", "training/rows_per_second")
+    wanted = (
+        "macro/average_precision",
+        "macro/ece",
+        "listing/false_positive_rate",
+        "training/rows_per_second",
+        "training/speed_gain",
+    )
     policies = [name for name in metrics if name.startswith("policy/") and name.endswith("/average_precision")]
+    policies += [
+        name for name in metrics if name.endswith(("/score/recall_kept", "_gain")) or name.startswith("unseen/")
+    ]
     return {name: metrics[name] for name in (*wanted, *sorted(policies)) if name in metrics}
 
 
@@ -136,10 +154,16 @@ def _baseline(
     return run.run_id, measured
 
 
-def _seal(trained: Trained, measured: Measured, beside: Measured) -> Bundle:
+def _seal(
+    trained: Trained,
+    measured: Measured,
+    beside: Measured,
+    examination: Examination,
+    unseen: Mapping[str, UnseenSource],
+) -> Bundle:
+    results = Results(measured.evaluations, beside.evaluations, examination, unseen)
     model_bytes = (trained.folder / MODEL_FILE).stat().st_size
-    card = model_card(trained.facts, measured.evaluations, beside.evaluations, model_bytes=model_bytes)
-    return seal(trained, card)
+    return seal(trained, model_card(trained.facts, results, model_bytes=model_bytes))
 
 
 def _log(run: Run, trained: Trained, measured: Measured, metrics: Mapping[str, float]) -> None:
@@ -156,4 +180,7 @@ def _log(run: Run, trained: Trained, measured: Measured, metrics: Mapping[str, f
 def _run_metrics(trained: Trained, bundle: Bundle) -> dict[str, float]:
     size = sum(file.stat().st_size for file in bundle.folder.iterdir())
     facts = {f"parity/{name}": float(value) for name, value in trained.parity.facts().items()}
-    return facts | {"training/rows_per_second": trained.tuned.rows_per_s, "bundle/bytes": float(size)}
+    facts |= {"training/rows_per_second": trained.tuned.rows_per_s, "bundle/bytes": float(size)}
+    if gain := trained.facts.training.get("speed_gain"):
+        facts["training/speed_gain"] = float(gain)
+    return facts

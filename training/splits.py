@@ -33,14 +33,32 @@ class Splits:
 
 
 def split_rows(
-    rows: Sequence[Row], groups: Sequence[str], shares: SplitConfig, *, held_out: Sequence[str] = ()
+    rows: Sequence[Row],
+    groups: Sequence[str],
+    shares: SplitConfig,
+    *,
+    authored: SplitConfig | None = None,
+    held_out: Sequence[str] = (),
 ) -> Splits:
-    """Splits by group. Sources in `held_out` go to the test split whole, and groups that touch them with them."""
-    unseen = {group for row, group in zip(rows, groups, strict=True) if row.source in held_out}
+    """Splits by group. Sources in `held_out` go to the test split whole, and groups that touch them with them.
+
+    Groups of authored rows alone are split by `authored`, when given.
+    """
+    of_real = {group for row, group in zip(rows, groups, strict=True) if row.real}
     parts: dict[Split, list[GroupedRow]] = {"train": [], "calibration": [], "certification": [], "test": []}
     for row, group in zip(rows, groups, strict=True):
-        parts["test" if group in unseen else split_of(group, shares)].append(GroupedRow(row, group))
-    return Splits(**{name: tuple(part) for name, part in parts.items()})
+        own = shares if authored is None or group in of_real else authored
+        parts[split_of(group, own)].append(GroupedRow(row, group))
+    return without_sources(Splits(**{name: tuple(part) for name, part in parts.items()}), held_out)
+
+
+def without_sources(splits: Splits, sources: Sequence[str]) -> Splits:
+    """The same rows with all of `sources`, and groups that touch them, in the test split."""
+    parts = splits.named()
+    unseen = {one.group for part in parts.values() for one in part if one.row.source in sources}
+    kept = {name: tuple(one for one in part if one.group not in unseen) for name, part in parts.items()}
+    moved = tuple(one for part in parts.values() for one in part if one.group in unseen)
+    return Splits(kept["train"], kept["calibration"], kept["certification"], kept["test"] + moved)
 
 
 def split_of(group: str, shares: SplitConfig) -> Split:

@@ -107,7 +107,7 @@ def test_the_int8_graph_is_near_torch(trained: Trained, tmp_path: Path, policies
 
 
 def test_a_score_does_not_depend_on_the_listings_beside_it(trained: Trained, tmp_path: Path) -> None:
-    model, encoder, rows = trained
+    _, encoder, rows = trained
     export(trained, tmp_path, "model.onnx")
     scorer = GraphScorer(tmp_path / "model.onnx")
     windows = [row_windows(row, encoder)[0] for row in rows[:12]]

@@ -1,0 +1,176 @@
+"""What the recipe does on sources that it has never seen: whole sources kept out of training, in turn.
+
+The bundle that ships has seen every source; these are numbers of its recipe, on fewer rows, not of its weights.
+"""
+
+import hashlib
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fairstall.evals.bootstrap import Bootstrap, Estimate
+from fairstall.evals.compare import Contender, compare
+from fairstall.evals.evaluation import evaluate
+from fairstall.evals.scored import ScoredRows
+from fairstall.evals.slices import MACRO, policy_scope, source_scope
+from fairstall.model.policies import PolicySet
+from fairstall.training.baseline import train_baseline
+from fairstall.training.config import ExamineConfig, TrainingConfig
+from fairstall.training.material import Material
+from fairstall.training.measure import measured_rows
+from fairstall.training.pipeline import Revision, Trained, train
+from fairstall.training.progress import Progress, Report
+from fairstall.training.rows import Row
+from fairstall.training.scoring import Matrix
+from fairstall.training.splits import GroupedRow, Splits, one_a_group, without_sources
+
+LEAST_VIOLATIONS = 10
+METRIC = "average_precision"
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenPolicy:
+    """Average precision on an unseen source's violations of one policy against compliant rows, most of them of shops
+    that were seen. `difference`: this recipe minus TF-IDF with logistic regression on the same rows, paired.
+    """
+
+    violations: int
+    recipe: float
+    baseline: float
+    difference: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenSource:
+    """`policies` with enough violations, by code, and their mean, `macro`. `false_alarms`: the share of the source's
+    compliant rows in a covered language that a release threshold stops; None when it has none.
+    """
+
+    policies: Mapping[str, UnseenPolicy]
+    macro: UnseenPolicy | None
+    compliant: int
+    false_alarms: Estimate | None
+
+
+def measure_unseen(
+    material: Material, policies: PolicySet, config: TrainingConfig, *, revision: Revision, report: Report
+) -> dict[str, UnseenSource]:
+    """Trains once for each fold of `config.unseen`; a source of a fold that has no rows is left out."""
+    found: dict[str, UnseenSource] = {}
+    for number, fold in enumerate(config.unseen.folds, start=1):
+        found |= _fold(material, policies, config, fold, revision, _named(report, f"unseen {number}"))
+    return found
+
+
+def unseen_metrics(found: Mapping[str, UnseenSource]) -> dict[str, float]:
+    """Flat names, `unseen/SOURCE/POLICY/average_precision_gain` and so on, with their intervals."""
+    flat: dict[str, float] = {}
+    for source, one in found.items():
+        measured = {policy_scope(code).removeprefix("policy/"): policy for code, policy in one.policies.items()}
+        for name, policy in (measured | ({MACRO: one.macro} if one.macro else {})).items():
+            scope = f"unseen/{source}/{name}"
+            flat |= {f"{scope}/{METRIC}": policy.recipe, f"{scope}/{METRIC}_baseline": policy.baseline}
+            flat |= _interval(f"{scope}/{METRIC}_gain", policy.difference)
+        if one.false_alarms:
+            flat |= _interval(f"unseen/{source}/false_positive_rate", one.false_alarms)
+    return flat
+
+
+def unseen_facts(found: Mapping[str, UnseenSource]) -> dict[str, Any]:
+    """All of it as JSON takes it."""
+    return {source: asdict(one) for source, one in found.items()}
+
+
+def _interval(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}.low": estimate.low, f"{name}.high": estimate.high}
+
+
+def _named(report: Report, prefix: str) -> Report:
+    return lambda progress: report(replace(progress, stage=f"{prefix}: {progress.stage}"))
+
+
+def _fold(
+    material: Material,
+    policies: PolicySet,
+    config: TrainingConfig,
+    fold: Sequence[str],
+    revision: Revision,
+    report: Report,
+) -> dict[str, UnseenSource]:
+    config = _smaller(config)
+    splits = _capped(without_sources(material.splits, fold), config.unseen.cell_rows)
+    without = replace(material, splits=splits)
+    with tempfile.TemporaryDirectory() as scratch:
+        trained = train(without, policies, config, Path(scratch), revision=revision, report=report)
+    report(Progress("baseline", 0, len(splits.train), 0.0))
+    baseline = train_baseline([grouped.row for grouped in splits.train], config)
+    scores = trained.probabilities("test"), baseline.probabilities(trained.scored["test"].rows)
+    present = {row.source for row in trained.scored["test"].rows}
+    return {source: _source(source, trained, scores, config) for source in fold if source in present}
+
+
+def _smaller(config: TrainingConfig) -> TrainingConfig:
+    unseen = config.unseen
+    sampling = replace(
+        config.sampling,
+        violation_cell_rows=unseen.violation_cell_rows,
+        compliant_cell_rows=unseen.compliant_cell_rows,
+    )
+    return replace(config, sampling=sampling, examine=ExamineConfig())
+
+
+def _source(source: str, trained: Trained, scores: tuple[Matrix, Matrix], config: TrainingConfig) -> UnseenSource:
+    bootstrap = Bootstrap(draws=config.bootstrap_draws)
+
+    def side(of: Matrix, keep: Callable[[Row], bool]) -> ScoredRows:
+        test = trained.scored["test"]
+        kept = [number for number, row in enumerate(test.rows) if row.language in config.languages and keep(row)]
+        rows, groups = [test.rows[number] for number in kept], [test.groups[number] for number in kept]
+        return measured_rows(rows, groups, trained.facts.labels, of[kept], real=True)
+
+    recipe, baseline = (side(of, lambda row: row.compliant or row.source == source) for of in scores)
+    codes = [code for column, code in enumerate(recipe.labels) if recipe.truth[:, column].sum() >= LEAST_VIOLATIONS]
+    mine = side(scores[0], lambda row: row.source == source)
+    alarms = evaluate(mine, trained.facts.thresholds, bootstrap=bootstrap).scopes[source_scope(source)]
+    policies = _compared(recipe, baseline, codes, bootstrap) if codes else {}
+    return UnseenSource(
+        policies={code: policies[policy_scope(code)] for code in codes},
+        macro=policies.get(MACRO),
+        compliant=int((~mine.violating).sum()),
+        false_alarms=alarms.metrics.get("false_positive_rate"),
+    )
+
+
+def _compared(
+    recipe: ScoredRows, baseline: ScoredRows, codes: Sequence[str], bootstrap: Bootstrap
+) -> dict[str, UnseenPolicy]:
+    """By scope: each policy and their mean."""
+    sides = Contender("baseline", baseline.on_labels(codes)), Contender("recipe", recipe.on_labels(codes))
+    comparison = compare(*sides, bootstrap=bootstrap)
+    counts = dict(zip(map(policy_scope, codes), sides[0].scored.truth.sum(axis=0).tolist(), strict=True))
+    counts[MACRO] = int(sides[0].scored.truth.any(axis=1).sum())
+    found = ((scope, comparison.find(scope, METRIC)) for scope in counts)
+    return {
+        scope: UnseenPolicy(int(counts[scope]), one.second, one.first, one.difference) for scope, one in found if one
+    }
+
+
+def _capped(splits: Splits, cell_rows: int) -> Splits:
+    """All that trains, and of what is scored at most `cell_rows` a source and policy, chosen by a hash of the group."""
+    return replace(
+        splits, **{name: _first_of_cells(part, cell_rows) for name, part in splits.named().items() if name != "train"}
+    )
+
+
+def _first_of_cells(rows: Sequence[GroupedRow], cell_rows: int) -> tuple[GroupedRow, ...]:
+    cells: dict[tuple[object, ...], int] = defaultdict(int)
+    kept = []
+    for grouped in sorted(one_a_group(rows), key=lambda one: hashlib.sha256(one.row.id.encode()).digest()):
+        cell = (grouped.row.source, grouped.row.labels)
+        cells[cell] += 1
+        if cells[cell] <= cell_rows:
+            kept.append(grouped)
+    return tuple(kept)
