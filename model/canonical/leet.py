@@ -73,7 +73,7 @@ def _is_leetspeak(text: str, certain: list[_Word], likely: list[_Word]) -> bool:
 
 
 def _spelled_out(certain: list[_Word], likely: list[_Word]) -> list[_Word]:
-    """The likely ones that the lexicon has, next to a certain one or another of their kind: `pur3 c0ke`, `mdm4 pur3`."""
+    """The likely ones that the lexicon has, next to a certain one or to another of their kind: `mdm4 pur3`."""
     words = [word for word in likely if not word.text.endswith(("1", "5")) and hidden_word(word.text)]
     enough = certain or len({word.text.lower() for word in words}) >= ENOUGH_CERTAIN
     return words if enough else []

@@ -33,8 +33,8 @@ def whole_session(
     """A run with every measurement on, and a second dark market and shop that are kept out."""
     folder, recipes = tiny_mirror
     dark = {"policies": ["prohibited/drugs"], "verdict": "violation"}
-    rows = [_raw(f"new:{n}", f"pure crystal {_token(n)} grams, stealth shipping", **dark) for n in range(60)]
-    rows += [_raw(f"new:s{n}", f"Ruiz kettle and lamp {_token(-n)}") for n in range(60)]
+    rows = [_raw(f"new:{n}", f"pure crystal {_token(n)} grams, stealth shipping", **dark) for n in range(100)]
+    rows += [_raw(f"new:s{n}", f"Ruiz kettle and lamp {_token(-n)}") for n in range(100)]
     new = write_corpus(folder, "new", rows, policies={"prohibited/drugs": DRUGS})
     config = replace(
         tiny_config,
@@ -55,7 +55,7 @@ def whole_session(
 
 
 def _token(number: int) -> str:
-    return hashlib.sha256(f"new {number}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"new {number}".encode()).hexdigest()[:40]
 
 
 def _raw(row_id: str, title: str, **changes: object) -> dict[str, object]:
