@@ -63,7 +63,8 @@ class SamplingConfig:
     """How a pass over the training rows is composed, see `fairstall.training.sampling`.
 
     A cell is a source with one policy, or a source's compliant rows. A row of a small cell is seen up to `repeats`
-    times, a cell gives `violation_cell_rows` or `compliant_cell_rows` at most. `disguise`: the share of rows that are
+    times, a cell gives `violation_cell_rows` or `compliant_cell_rows` at most; authored rows are all seen
+    `authored_repeats` times. `disguise`: the share of rows that are
     written as a hostile or careless seller would, see `fairstall.training.augment`. `hard_rows`: compliant rows that
     are seen once more because the first probe is most mistaken about them, see `fairstall.training.mining`.
     """
@@ -148,8 +149,8 @@ class UnseenConfig:
 
     folds: tuple[tuple[str, ...], ...] = ()
     cell_rows: int = 700
-    violation_cell_rows: int = 600
-    compliant_cell_rows: int = 1000
+    violation_cell_rows: int = 500
+    compliant_cell_rows: int = 800
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,11 +40,13 @@ def _varied(row: Row, sampling: SamplingConfig, draw: random.Random) -> Row:
 
 
 def _quota(cell: Cell, pool: list[Row], sampling: SamplingConfig, draw: random.Random) -> list[Row]:
-    most = sampling.violation_cell_rows if cell.policies else sampling.compliant_cell_rows
-    repeats = sampling.repeats if cell.policies else 1
     if not pool[0].real:
-        repeats = sampling.authored_repeats
-    size = min(len(pool) * repeats, max(most, 0))
+        size = (
+            len(pool) * sampling.authored_repeats
+        )  # a cap would part a violation from its look-alike
+    else:
+        most = sampling.violation_cell_rows if cell.policies else sampling.compliant_cell_rows
+        size = min(len(pool) * (sampling.repeats if cell.policies else 1), max(most, 0))
     shuffled = sorted(pool, key=lambda row: hashlib.sha256(f"{draw.random()}:{row.id}".encode()).digest())
     return [shuffled[i % len(shuffled)] for i in range(size)]
 
