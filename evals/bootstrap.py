@@ -37,6 +37,10 @@ class Estimate:
     low: float
     high: float
 
+    def metrics(self, name: str) -> dict[str, float]:
+        """Flat: the number under its name, its interval beside it."""
+        return {name: self.value, f"{name}.low": self.low, f"{name}.high": self.high}
+
 
 Measured = Mapping[str, Mapping[str, Floats]]  # scope -> metric -> (1 + draws,), the value itself first
 

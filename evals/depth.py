@@ -35,7 +35,7 @@ class Depth:
     words: int
 
     def metrics(self) -> dict[str, float]:
-        flat = {"long_text/false_positive_rate": self.false_alarms.value, "long_text/words": float(self.words)}
+        flat = self.false_alarms.metrics("long_text/false_positive_rate") | {"long_text/words": float(self.words)}
         for depth, kept in self.kept.items():
             flat |= kept.metrics(f"long_text/depth_{100 * depth:.0f}")
         return flat

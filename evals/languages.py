@@ -37,10 +37,9 @@ def language_metrics(reports: Mapping[str, LanguageGateReport]) -> dict[str, flo
     """Flat names, `language/de/declared` and so on, with their intervals."""
     flat: dict[str, float] = {}
     for language, report in reports.items():
-        for name in ("declared", "undeclared", "approved_violations"):
-            found: Estimate = getattr(report, name)
-            scope = f"language/{language}/{name}"
-            flat |= {scope: found.value, f"{scope}.low": found.low, f"{scope}.high": found.high}
+        scope = f"language/{language}"
+        flat |= report.declared.metrics(f"{scope}/declared") | report.undeclared.metrics(f"{scope}/undeclared")
+        flat |= report.approved_violations.metrics(f"{scope}/approved_violations")
     return flat
 
 

@@ -28,10 +28,9 @@ class Kept:
     violations: int
 
     def metrics(self, scope: str) -> dict[str, float]:
-        """Flat and stable names, `SCOPE/recall_kept` with its interval among them."""
-        flat = {f"{scope}/recall": self.changed.value, f"{scope}/recall_plain": self.plain.value}
-        flat |= {f"{scope}/recall_kept": self.kept.value, f"{scope}/recall_kept.low": self.kept.low}
-        return flat | {f"{scope}/recall_kept.high": self.kept.high, f"{scope}/violations": float(self.violations)}
+        """Flat and stable names under `SCOPE/`, intervals beside them."""
+        flat = self.changed.metrics(f"{scope}/recall") | self.plain.metrics(f"{scope}/recall_plain")
+        return flat | self.kept.metrics(f"{scope}/recall_kept") | {f"{scope}/violations": float(self.violations)}
 
 
 def flagged(scored: ScoredRows, thresholds: Thresholds) -> Bools:
@@ -50,27 +49,27 @@ def stopped(scored: ScoredRows) -> Bools:
 def recall_kept(scored: ScoredRows, plain: Bools, changed: Bools, *, bootstrap: Bootstrap) -> Kept | None:
     """`plain` and `changed` (rows, labels) say what each reading catches of the violations in `scored.truth`.
 
-    None when no policy has `LEAST_VIOLATIONS`. Groups are drawn for both readings alike.
+    A policy counts when it has `LEAST_VIOLATIONS` and the plain reading catches any: of nothing nothing can be kept.
+    None when no policy counts. Groups are drawn for both readings alike.
     """
     truth = scored.truth & scored.known
-    columns = np.flatnonzero(truth.sum(axis=0) >= LEAST_VIOLATIONS)
+    columns = np.flatnonzero((truth.sum(axis=0) >= LEAST_VIOLATIONS) & (truth & plain).any(axis=0))
     if not columns.size:
         return None
-    both = [_recalls(scored, truth, caught, columns, bootstrap) for caught in (plain, changed)]
-    macro = [recalls.mean(axis=0) for recalls in both]
-    rows = truth[:, columns].any(axis=1)
-    groups = int(np.unique(scored.groups[rows]).size)
+    before, after = (_recalls(scored, truth, caught, columns, bootstrap) for caught in (plain, changed))
+    groups = [int(np.unique(scored.groups[truth[:, column]]).size) for column in columns]
+    evidence = round(sum(groups) / len(groups))  # that of a policy on average, as for any macro number
 
     def share(values: Floats) -> Estimate:
-        return share_estimate(values, confidence=bootstrap.confidence, evidence=groups, proportion=False)
+        return share_estimate(values, confidence=bootstrap.confidence, evidence=evidence, proportion=False)
 
-    shares = _quotient(both[1][:, 0], both[0][:, 0])
+    kept = after.mean(axis=0) / before.mean(axis=0)  # may pass 1: an attack can make a violation easier to see
     return Kept(
-        plain=share(macro[0]),
-        changed=share(macro[1]),
-        kept=_unbounded(_quotient(macro[1], macro[0]), groups=groups, bootstrap=bootstrap),
-        policies={scored.labels[column]: float(share) for column, share in zip(columns, shares, strict=True)},
-        violations=int(rows.sum()),
+        plain=share(before.mean(axis=0)),
+        changed=share(after.mean(axis=0)),
+        kept=estimate(kept, confidence=bootstrap.confidence, evidence=evidence),
+        policies={scored.labels[column]: float(after[row, 0] / before[row, 0]) for row, column in enumerate(columns)},
+        violations=int(truth[:, columns].any(axis=1).sum()),
     )
 
 
@@ -81,12 +80,3 @@ def _recalls(scored: ScoredRows, truth: Bools, caught: Bools, columns: Ints, boo
         found = (truth & caught)[:, columns].T.astype(np.float64) @ weights
         parts.append(found / (truth[:, columns].T.astype(np.float64) @ weights))
     return np.concatenate(parts, axis=1)
-
-
-def _quotient(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.ones_like(part), where=whole > 0)
-
-
-def _unbounded(values: Floats, *, groups: int, bootstrap: Bootstrap) -> Estimate:
-    """A quotient of recalls may pass 1: an attack can make a violation easier to see."""
-    return estimate(values, confidence=bootstrap.confidence, evidence=groups)

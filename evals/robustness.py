@@ -47,8 +47,7 @@ class Robustness:
             for attack, kept in found.items():
                 flat |= kept.metrics(f"attack/{attack}/{kind}")
         if self.defence:
-            name = "attack/none/average_precision_gain"
-            flat |= {name: self.defence.value, f"{name}.low": self.defence.low, f"{name}.high": self.defence.high}
+            flat |= self.defence.metrics("attack/none/average_precision_gain")
         return flat
 
 

@@ -211,8 +211,8 @@ def _speed(facts: BundleFacts) -> str:
     if not gain:
         return ""
     return (
-        f" That is {gain:g} times as fast as Trainer's defaults (fp32, every window padded, nothing frozen) on rows of"
-        " the same pass in the same run."
+        f" That is {gain:g} times as fast as Trainer's defaults (fp32, random order, nothing frozen) on rows of the"
+        " same pass in the same run."
     )
 
 

@@ -157,8 +157,8 @@ class UnseenConfig:
 class ExamineConfig:
     """Test rows for the suites that change texts. 0 leaves a suite out.
 
-    `attacked_rows`: violations, and as many compliant rows. `hidden_rows`: violations of a policy that are hidden in
-    long texts. `timed_rows`: how many rows the Trainer's defaults are timed on.
+    `attacked_rows`: violations, and as many compliant rows; the language suite runs with them. `hidden_rows`:
+    violations of a policy that are hidden in long texts. `timed_rows`: rows that the Trainer's defaults are timed on.
     """
 
     attacked_rows: int = 0

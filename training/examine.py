@@ -19,6 +19,7 @@ from fairstall.training.config import TrainingConfig
 from fairstall.training.material import Material
 from fairstall.training.measure import eval_record
 from fairstall.training.progress import Report, counted
+from fairstall.training.rows import Row
 from fairstall.training.splits import GroupedRow, one_a_group
 
 
@@ -46,7 +47,7 @@ def examine(
 ) -> Examination:
     """Runs the suites on real test rows in a covered language, one a group, and on listings in other languages."""
     rows = sorted(
-        (g for g in one_a_group(material.splits.test) if g.row.real and g.row.language in config.languages),
+        (g for g in one_a_group(material.splits.test) if _measurable(g.row, config)),
         key=lambda grouped: hashlib.sha256(grouped.row.id.encode()).digest(),
     )
     bootstrap = Bootstrap(draws=config.bootstrap_draws)
@@ -65,6 +66,10 @@ def examine(
     return Examination(robustness, depth, languages)
 
 
+def _measurable(row: Row, config: TrainingConfig) -> bool:
+    return row.real and row.judged and row.language in config.languages
+
+
 def _other_languages(codes: Sequence[str]) -> list[EvalRow]:
     return [eval_row(eval_record(row, "", codes)) for row in other_language_rows(codes)]
 
@@ -76,7 +81,7 @@ def _both_sides(rows: Sequence[GroupedRow], codes: Sequence[str], count: int) ->
 
 
 def _few_a_policy(rows: Sequence[GroupedRow], codes: Sequence[str], count: int) -> list[EvalRow]:
-    """`count` violations of each policy, and compliant rows enough to fill the long texts."""
+    """`count` violations of each set of policies, and compliant rows enough to fill the long texts."""
     if not count:
         return []
     taken: Counter[tuple[float, ...]] = Counter()

@@ -30,8 +30,8 @@ def eval_record(row: Row, group: str, codes: Sequence[str]) -> Mapping[str, Any]
 def measured_rows(
     rows: Sequence[Row], groups: Sequence[str], codes: Sequence[str], probabilities: Matrix, *, real: bool
 ) -> ScoredRows:
-    """The real rows, or the authored ones, with their probabilities."""
-    kept = [index for index, row in enumerate(rows) if row.real is real]
+    """The real rows, or the authored ones, with their probabilities; not those whose violation is hardly trusted."""
+    kept = [index for index, row in enumerate(rows) if row.real is real and row.judged]
     records = [eval_record(rows[index], groups[index], codes) for index in kept]
     return scored_rows(records, codes, probabilities[kept])
 

@@ -174,7 +174,7 @@ def _reporter(report: Report, stage: str, total: int) -> Callable[[int], None]:
 
 
 def scale_windows(rows: Sequence[Row], encoder: Encoder, config: TrainingConfig) -> list[Window]:
-    """First windows of training rows that set the scales of an int8 graph: violations and compliant rows in turn."""
+    """First windows of training rows that set the scales of an int8 graph, violations and compliant rows alike."""
     return [row_windows(row, encoder)[0] for row in _both_sides(rows, config.export.scale_rows)]
 
 

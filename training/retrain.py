@@ -65,8 +65,10 @@ def retrain(
 
     Both are scored as int8 bundles on the candidate's test split: groups that hash to it in every run, so that a
     champion of the same rows has not learned from them either. A candidate that passes is deployed and gets the alias
-    champion. Raises CorpusError, SetupError, and InputError when no row is left to compare on.
+    champion. What measures the recipe rather than the candidate is left out. Raises CorpusError, SetupError, and
+    InputError when no row is left to compare on.
     """
+    config = replace(config, examine=ExamineConfig(), unseen=UnseenConfig())
     inputs = Inputs(corpora=corpora, labels_file=labels_file, recipes=recipes)
     session = train_and_record(
         inputs, policies, config, at.folder, tracking=at.tracking, revision=revision_at(now), report=report
@@ -102,9 +104,8 @@ def comparison_rows(material: Material) -> list[Mapping[str, Any]]:
 
 
 def named_after(config: TrainingConfig, now: datetime) -> TrainingConfig:
-    """The configuration under a name of its own, without what measures the recipe rather than the candidate."""
-    name = f"retrained-{now:%Y%m%d-%H%M%S}"
-    return replace(config, name=name, examine=ExamineConfig(), unseen=UnseenConfig())
+    """The configuration under a name that tells one retraining from the next."""
+    return replace(config, name=f"retrained-{now:%Y%m%d-%H%M%S}")
 
 
 def _record(session: Session, tracking: Tracking, verdict: GateVerdict, summary: str, *, promoted: bool) -> None:

@@ -40,6 +40,11 @@ class Row:
     def compliant(self) -> bool:
         return not any(self.labels)
 
+    @property
+    def judged(self) -> bool:
+        """Whether every violation that the row is said to be is trusted enough to measure by."""
+        return all(trust >= JUDGED_TRUST for label, trust in zip(self.labels, self.trust, strict=True) if label)
+
     def listing(self) -> Listing:
         return Listing(self.id, self.source, self.title, self.description, language=self.language)
 

@@ -40,13 +40,11 @@ def _varied(row: Row, sampling: SamplingConfig, draw: random.Random) -> Row:
 
 
 def _quota(cell: Cell, pool: list[Row], sampling: SamplingConfig, draw: random.Random) -> list[Row]:
-    if not pool[0].real:
-        size = (
-            len(pool) * sampling.authored_repeats
-        )  # a cap would part a violation from its look-alike
-    else:
+    if pool[0].real:
         most = sampling.violation_cell_rows if cell.policies else sampling.compliant_cell_rows
         size = min(len(pool) * (sampling.repeats if cell.policies else 1), max(most, 0))
+    else:  # a cap would part a violation from its look-alike
+        size = len(pool) * sampling.authored_repeats
     shuffled = sorted(pool, key=lambda row: hashlib.sha256(f"{draw.random()}:{row.id}".encode()).digest())
     return [shuffled[i % len(shuffled)] for i in range(size)]
 

@@ -118,7 +118,7 @@ def revision_at(moment: datetime) -> Revision:
 
 
 def main_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """What a person wants to see at the end: macro and per-policy average precision, calibration error, speed."""
+    """What a person wants to see at the end: precision, calibration, attacks, unseen sources, speed."""
     wanted = (
         "macro/average_precision",
         "macro/ece",
@@ -126,11 +126,10 @@ def main_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
         "training/rows_per_second",
         "training/speed_gain",
     )
-    policies = [name for name in metrics if name.startswith("policy/") and name.endswith("/average_precision")]
-    policies += [
-        name for name in metrics if name.endswith(("/score/recall_kept", "_gain")) or name.startswith("unseen/")
-    ]
-    return {name: metrics[name] for name in (*wanted, *sorted(policies)) if name in metrics}
+    endings = ("/average_precision", "/score/recall_kept", "_gain", "/false_positive_rate")
+    scopes = ("policy/", "attack/", "unseen/", "parity/")
+    more = sorted(name for name in metrics if name.startswith(scopes) and name.endswith(endings))
+    return {name: metrics[name] for name in (*wanted, *more) if name in metrics}
 
 
 def _measure(trained: Trained, probabilities: Matrix, thresholds: Thresholds | None) -> Measured:

@@ -2,12 +2,11 @@
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from fairstall.model.encoding import Encoder
 from fairstall.training.config import TrainingConfig
@@ -23,7 +22,8 @@ def default_rows_per_s(
     rows: Sequence[Row], labels: int, encoder: Encoder, config: TrainingConfig, weights: BaseWeights | None
 ) -> float:
     """Rows a second of the first `config.examine.timed_rows` rows of the same pass, windows and batch size, with what
-    Trainer does unasked: fp32, random order, every window padded to the longest allowed, nothing frozen.
+    Trainer does unasked: fp32, random order, windows padded to the longest of their batch, nothing frozen. The first
+    batch is not timed.
     """
     from transformers import Trainer, TrainingArguments
     from transformers.trainer_callback import PrinterCallback
@@ -32,9 +32,7 @@ def default_rows_per_s(
     examples = training_examples(seen, encoder, most_windows=config.windows.training_windows)
     network = WindowedLoss(ListingClassifier(new_encoder(config.encoder, weights), labels), torch.ones(labels))
 
-    def collate(records: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-        return _padded_to(collate_records(records), config.windows.max_tokens)
-
+    watch = _stopwatch()
     with tempfile.TemporaryDirectory() as scratch:
         trainer = Trainer(
             model=network,
@@ -51,15 +49,29 @@ def default_rows_per_s(
                 report_to="none",
             ),
             train_dataset=examples_table(examples),
-            data_collator=collate,
+            data_collator=collate_records,
         )
         trainer.remove_callback(PrinterCallback)
-        started = time.perf_counter()
+        trainer.add_callback(watch)
         trainer.train()
-    return len(examples) / (time.perf_counter() - started)
+    return float(watch.rows_per_s(len(examples), config.tune.batch_rows))
 
 
-def _padded_to(batch: dict[str, Tensor], tokens: int) -> dict[str, Tensor]:
-    missing = tokens - batch["input_ids"].shape[1]
-    names = ("input_ids", "attention_mask")
-    return batch | {name: torch.nn.functional.pad(batch[name], (0, missing)) for name in names}
+def _stopwatch() -> Any:
+    from transformers import TrainerCallback
+
+    class Stopwatch(TrainerCallback):  # type: ignore[misc]
+        """Times every batch but the first."""
+
+        def __init__(self) -> None:
+            self.ends: list[float] = []
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            self.ends.append(time.perf_counter())
+
+        def rows_per_s(self, rows: int, batch_rows: int) -> float:
+            if len(self.ends) < 2:
+                return 0.0
+            return (rows - batch_rows) / (self.ends[-1] - self.ends[0])
+
+    return Stopwatch()

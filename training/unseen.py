@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fairstall.evals.bootstrap import Bootstrap, Estimate
+from fairstall.evals.bootstrap import CONFIDENCE, Bootstrap, Estimate, wilson
 from fairstall.evals.compare import Contender, compare
-from fairstall.evals.evaluation import evaluate
+from fairstall.evals.recall import LEAST_VIOLATIONS, flagged
 from fairstall.evals.scored import ScoredRows
-from fairstall.evals.slices import MACRO, policy_scope, source_scope
+from fairstall.evals.slices import MACRO, Thresholds, policy_scope
 from fairstall.model.policies import PolicySet
 from fairstall.training.baseline import train_baseline
 from fairstall.training.config import ExamineConfig, TrainingConfig
@@ -27,14 +27,14 @@ from fairstall.training.rows import Row
 from fairstall.training.scoring import Matrix
 from fairstall.training.splits import GroupedRow, Splits, one_a_group, without_sources
 
-LEAST_VIOLATIONS = 10
 METRIC = "average_precision"
 
 
 @dataclass(frozen=True, slots=True)
 class UnseenPolicy:
-    """Average precision on an unseen source's violations of one policy against compliant rows, most of them of shops
-    that were seen. `difference`: this recipe minus TF-IDF with logistic regression on the same rows, paired.
+    """Average precision on an unseen source's violations of one policy, against compliant rows of seen and unseen
+    sources and, where their truth is known, the source's violations of other policies. `difference`: this recipe minus
+    TF-IDF with logistic regression on the same rows, paired.
     """
 
     violations: int
@@ -46,7 +46,7 @@ class UnseenPolicy:
 @dataclass(frozen=True, slots=True)
 class UnseenSource:
     """`policies` with enough violations, by code, and their mean, `macro`. `false_alarms`: the share of the source's
-    compliant rows in a covered language that a release threshold stops; None when it has none.
+    compliant rows in a covered language that any policy's release threshold stops; None when it has none.
     """
 
     policies: Mapping[str, UnseenPolicy]
@@ -73,19 +73,15 @@ def unseen_metrics(found: Mapping[str, UnseenSource]) -> dict[str, float]:
         for name, policy in (measured | ({MACRO: one.macro} if one.macro else {})).items():
             scope = f"unseen/{source}/{name}"
             flat |= {f"{scope}/{METRIC}": policy.recipe, f"{scope}/{METRIC}_baseline": policy.baseline}
-            flat |= _interval(f"{scope}/{METRIC}_gain", policy.difference)
+            flat |= policy.difference.metrics(f"{scope}/{METRIC}_gain")
         if one.false_alarms:
-            flat |= _interval(f"unseen/{source}/false_positive_rate", one.false_alarms)
+            flat |= one.false_alarms.metrics(f"unseen/{source}/false_positive_rate")
     return flat
 
 
 def unseen_facts(found: Mapping[str, UnseenSource]) -> dict[str, Any]:
     """All of it as JSON takes it."""
     return {source: asdict(one) for source, one in found.items()}
-
-
-def _interval(name: str, estimate: Estimate) -> dict[str, float]:
-    return {name: estimate.value, f"{name}.low": estimate.low, f"{name}.high": estimate.high}
 
 
 def _named(report: Report, prefix: str) -> Report:
@@ -108,7 +104,7 @@ def _fold(
     report(Progress("baseline", 0, len(splits.train), 0.0))
     baseline = train_baseline([grouped.row for grouped in splits.train], config)
     scores = trained.probabilities("test"), baseline.probabilities(trained.scored["test"].rows)
-    present = {row.source for row in trained.scored["test"].rows}
+    present = {row.source for row in trained.scored["test"].rows if row.language in config.languages}
     return {source: _source(source, trained, scores, config) for source in fold if source in present}
 
 
@@ -119,7 +115,8 @@ def _smaller(config: TrainingConfig) -> TrainingConfig:
         violation_cell_rows=unseen.violation_cell_rows,
         compliant_cell_rows=unseen.compliant_cell_rows,
     )
-    return replace(config, sampling=sampling, examine=ExamineConfig())
+    drift = replace(config.export, max_probability_change=1.0, mean_probability_change=1.0, precision_loss=1.0)
+    return replace(config, sampling=sampling, examine=ExamineConfig(), export=drift)  # a fold is measured, not shipped
 
 
 def _source(source: str, trained: Trained, scores: tuple[Matrix, Matrix], config: TrainingConfig) -> UnseenSource:
@@ -133,15 +130,20 @@ def _source(source: str, trained: Trained, scores: tuple[Matrix, Matrix], config
 
     recipe, baseline = (side(of, lambda row: row.compliant or row.source == source) for of in scores)
     codes = [code for column, code in enumerate(recipe.labels) if recipe.truth[:, column].sum() >= LEAST_VIOLATIONS]
-    mine = side(scores[0], lambda row: row.source == source)
-    alarms = evaluate(mine, trained.facts.thresholds, bootstrap=bootstrap).scopes[source_scope(source)]
+    mine = side(scores[0], lambda row: row.source == source and row.compliant)
     policies = _compared(recipe, baseline, codes, bootstrap) if codes else {}
     return UnseenSource(
         policies={code: policies[policy_scope(code)] for code in codes},
         macro=policies.get(MACRO),
-        compliant=int((~mine.violating).sum()),
-        false_alarms=alarms.metrics.get("false_positive_rate"),
+        compliant=len(mine),
+        false_alarms=_false_alarms(mine, trained.facts.thresholds) if len(mine) else None,
     )
+
+
+def _false_alarms(compliant: ScoredRows, thresholds: Thresholds) -> Estimate:
+    """The share that any policy's score stops, whether that policy's truth is known or not; rows are one a group."""
+    share = float(flagged(compliant, thresholds).any(axis=1).mean())
+    return wilson(share, len(compliant), confidence=CONFIDENCE)
 
 
 def _compared(
@@ -159,7 +161,7 @@ def _compared(
 
 
 def _capped(splits: Splits, cell_rows: int) -> Splits:
-    """All that trains, and of what is scored at most `cell_rows` a source and policy, chosen by a hash of the group."""
+    """All that trains, and of what is scored at most `cell_rows` a source and policy, chosen by a hash of their ids."""
     return replace(
         splits, **{name: _first_of_cells(part, cell_rows) for name, part in splits.named().items() if name != "train"}
     )

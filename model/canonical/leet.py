@@ -4,13 +4,14 @@ import re
 from dataclasses import dataclass
 
 from fairstall.model.canonical.draft import Draft
-from fairstall.model.canonical.lexicon import hidden_word
+from fairstall.model.canonical.lexicon import hidden_word, is_word
 from fairstall.model.canonical.offsets import Edit
 
 ENOUGH_CERTAIN = 2  # different words that are leetspeak beyond doubt
 ENOUGH_IN_ALL = 3  # different words, the likely ones included
 SHARE_IN_ALL = 0.4  # of a text's words
 
+_ANY_SIGN = "0134578@$!"
 _LETTER_FOR = str.maketrans("0134578@$!", "oieastbasi")
 _VOWEL_PAIR = re.compile(r"[0134@]{2}\Z")
 _PAIRS = ("00", "11", "33", "55", "$$")
@@ -21,7 +22,7 @@ _SHAPE = re.compile(r"[0134578@$!]*[A-Za-z]+(?:[0134578@$!]+[A-Za-z]+)*[0134578@
 _SIGNS = re.compile(r"[^A-Za-z]+")
 _SIGN_FOR_VOWEL = re.compile(r"[0134@!]")
 _INNER_SIGN = re.compile(r"[A-Za-z][^A-Za-z]+[A-Za-z]|[^A-Za-z][A-Za-z]+[^A-Za-z]")
-_MEASURE = re.compile(r"\d+x\d+|\d+in\d+|(?:buy|pay|get|take)\d", re.IGNORECASE)
+_MEASURE = re.compile(r"\dx\d|\din\d|(?:buy|pay|get|take)\d", re.IGNORECASE)
 _UNIT = re.compile(
     r"\d(?:[mck]m|[mk]g|ml|[gt]b|ft|inch|oz|pcs?|pack|lbs?|m?ah|hz|0s|rd|th|st|plus|pro|max|prime|mini|lite|ultra|edge)\Z",
     re.IGNORECASE,
@@ -53,14 +54,18 @@ def read_leetspeak(draft: Draft) -> None:
     read once the text has enough of both.
     """
     text = draft.text
-    found = [_Word(match.start(), match[0]) for match in _CANDIDATE.finditer(text) if match[0].isascii()]
-    certain = [word for word in found if _is_certain(word.text, text[word.start + len(word.text) :][:2])]
-    likely = [_Word(match.start(), match[0]) for match in _WIDE_CANDIDATE.finditer(text)]
-    likely = [word for word in likely if _is_likely(word.text)]
+    found = [word for word in map(_bare, _CANDIDATE.finditer(text)) if word.text.isascii()]
+    certain = [word for word in found if _is_certain(word.text, text[word.start + len(word.text) :][:3])]
+    likely = [word for word in map(_bare, _WIDE_CANDIDATE.finditer(text)) if _is_likely(word, text)]
     more = likely if _is_leetspeak(text, certain, likely) else _spelled_out(certain, likely)
-    certain = sorted({*certain, *more}, key=lambda word: word.start)
-    draft.tricks["leet"] += len(certain)
-    draft.swap_slices([_fold(word) for word in certain])
+    read = sorted({*certain, *more}, key=lambda word: word.start)
+    draft.tricks["leet"] += len(read)
+    draft.swap_slices([_fold(word) for word in read])
+
+
+def _bare(match: re.Match[str]) -> _Word:
+    """The word without the signs behind it, which may be punctuation."""
+    return _Word(match.start(), match[0].rstrip("@$!"))
 
 
 def _is_leetspeak(text: str, certain: list[_Word], likely: list[_Word]) -> bool:
@@ -73,29 +78,34 @@ def _is_leetspeak(text: str, certain: list[_Word], likely: list[_Word]) -> bool:
 
 
 def _spelled_out(certain: list[_Word], likely: list[_Word]) -> list[_Word]:
-    """The likely ones that the lexicon has, next to a certain one or to another of their kind: `mdm4 pur3`."""
-    words = [word for word in likely if not word.text.endswith(("1", "5")) and hidden_word(word.text)]
+    """The likely ones that the lexicon has, next to a certain one or to another of their kind: `mdm4 pur3`.
+
+    A number before or behind a word is a number: `5way`, `pack4`.
+    """
+    words = [word for word in likely if hidden_word(word.text) and not is_word(word.text.strip(_ANY_SIGN))]
     enough = certain or len({word.text.lower() for word in words}) >= ENOUGH_CERTAIN
     return words if enough else []
 
 
 def _fold(word: _Word) -> Edit:
-    body = word.text.rstrip("@$!")
-    letters = hidden_word(body) or body.replace("11", "ll").translate(_LETTER_FOR)
-    if body.isupper():
+    letters = hidden_word(word.text) or word.text.replace("11", "ll").translate(_LETTER_FOR)
+    if word.text.isupper():
         letters = letters.upper()
-    elif body[0].isupper():
+    elif word.text[0].isupper():
         letters = letters[0].upper() + letters[1:]
-    return word.start, word.start + len(body), letters
+    return word.start, word.start + len(word.text), letters
 
 
-def _is_certain(token: str, following: str) -> bool:
-    word = token.rstrip("@$!")
+def _is_certain(word: str, following: str) -> bool:
     if len(word) < 4 or not _SHAPE.match(word) or not _is_one_case(word) or _MEASURE.search(word) or _UNIT.search(word):
         return False
-    if "@" in word and _MAIL.search(token + following):
+    if _is_mail(word, following):
         return False
     return (_hides_a_word(word) and not _FOR_OR_GET.match(word)) or (_signs_spell(word) and _is_pronounceable(word))
+
+
+def _is_mail(word: str, following: str) -> bool:
+    return "@" in word and _MAIL.search(word + following) is not None
 
 
 def _hides_a_word(word: str) -> bool:
@@ -144,12 +154,14 @@ def _is_pronounceable(word: str) -> bool:
     return _ONSET.match(spelled) is not None and not _UNLIKELY.search(spelled)
 
 
-def _is_likely(token: str) -> bool:
+def _is_likely(word: _Word, text: str) -> bool:
     """The looser test for a text with leetspeak elsewhere; quantities (`5g`) and models (`a4`) still stay."""
-    word = token.rstrip("@$!")
-    if len(word) < 3 or not _SHAPE.match(word) or _MEASURE.search(word) or _UNIT.search(word):
+    token = word.text
+    if len(token) < 3 or token.isalpha() or not _SHAPE.match(token) or _MEASURE.search(token) or _UNIT.search(token):
         return False
-    inner = _INNER_SIGN.search(word) is not None
-    if hidden_word(word) is not None:
+    if _is_mail(token, text[word.start + len(token) :][:3]):
+        return False
+    if hidden_word(token) is not None:
         return True
-    return (inner or _EDGE_SIGN.match(word) is not None) and _is_pronounceable(word)
+    inner = _INNER_SIGN.search(token) is not None
+    return (inner or _EDGE_SIGN.match(token) is not None) and _is_pronounceable(token)

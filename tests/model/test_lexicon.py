@@ -31,10 +31,15 @@ def test_a_token_is_read_as_the_word_it_spells(token: str, word: str | None) -> 
 
 @pytest.mark.parametrize(
     ("letters", "lengths"),
-    [("purecocaine", [4, 7]), ("cocaine", [7]), ("freedelivery", [4, 8]), ("qqqzz", None), ("a" * 50, None)],
+    [("purecocaine", [4, 7]), ("cocaine", [7]), ("freedelivery", [4, 8]), ("qqqzz", None), ("pur3c0caine", [4, 7])],
 )
 def test_letters_fall_into_the_fewest_words(letters: str, lengths: list[int] | None) -> None:
     assert word_lengths(letters) == lengths
+
+
+def test_honest_signs_are_not_counted_as_a_disguise() -> None:
+    for text in ("5way 4way splitter", "Great deal$ and big saving$", "Sale! Sale! Free delivery!"):
+        assert not canonical_text(text).evasion
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,14 @@ def test_letters_fall_into_the_fewest_words(letters: str, lengths: list[int] | N
         ("pur3 c0de", "pure code"),
         ("pur3 mdm4 tabl3ts", "pure mdma tablets"),
         ("pur3 wool", "pur3 wool"),
+        ("pur3! mdm4!", "pure! mdma!"),
+        ("5way 4way splitter, 5pin connector", "5way 4way splitter, 5pin connector"),
+        ("Great deal$ and big saving$ on oak", "Great deal$ and big saving$ on oak"),
+        ("pur3 c0ca1ne me@gmail.com", "pure cocaine me@gmail.com"),
+        (
+            " ".join("purecocainefromperuwithstealthshippingworldwide"),
+            "pure cocaine from peru with stealth shipping worldwide",
+        ),
         ("iPhone5 case4 note3 100k cat7", "iPhone5 case4 note3 100k cat7"),
         ("weeeed and heroiiin", "weed and heroin"),
     ],

@@ -177,8 +177,11 @@ def test_an_empty_slice_stays_empty_and_positions_outside_are_clipped() -> None:
         "сa" * 100_000,
         "\u200b" * 200_000,
         "a b " * 50_000,
+        "a" + "1" * 199_999,
+        "1" * 199_999 + "a",
+        "aaaaaa1!1!1!aaa " * 12_500,
     ],
-    ids=["marks", "letters", "leet", "flags", "mixed", "invisible", "spaced"],
+    ids=["marks", "letters", "leet", "flags", "mixed", "invisible", "spaced", "digits", "digits first", "readings"],
 )
 @pytest.mark.timeout(20)
 def test_hostile_lengths_end(raw: str) -> None:

@@ -39,7 +39,7 @@ def whole_session(
     config = replace(
         tiny_config,
         sampling=replace(tiny_config.sampling, disguise=0.2),
-        examine=ExamineConfig(attacked_rows=200, hidden_rows=12, timed_rows=8),
+        examine=ExamineConfig(attacked_rows=200, hidden_rows=12, timed_rows=64),
         unseen=UnseenConfig(folds=(("new", "not_there"),), cell_rows=30),
     )
     home = tmp_path_factory.mktemp("whole")
