@@ -13,6 +13,7 @@ from fairstall.evals.arrays import Bools, Floats, Ints
 from fairstall.evals.bootstrap import Bootstrap, Estimate, estimate, share_estimate, weightings
 from fairstall.evals.scored import ScoredRows
 from fairstall.evals.slices import Thresholds
+from fairstall.model.decide import Outcome
 
 LEAST_VIOLATIONS = 10  # of a policy; with fewer its recall says nothing
 
@@ -43,7 +44,7 @@ def stopped(scored: ScoredRows) -> Bools:
     """(rows, labels): the listing as a whole was not approved, whatever stood in its way."""
     if scored.outcomes is None:
         raise ValueError("these rows were scored without decide(): they have no outcomes")
-    return np.repeat((scored.outcomes != "approve")[:, None], len(scored.labels), axis=1)
+    return np.repeat((scored.outcomes != str(Outcome.APPROVE))[:, None], len(scored.labels), axis=1)
 
 
 def recall_kept(scored: ScoredRows, plain: Bools, changed: Bools, *, bootstrap: Bootstrap) -> Kept | None:
