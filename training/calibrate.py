@@ -10,6 +10,7 @@ from fairstall.training.config import CertifyConfig
 from fairstall.training.scoring import ScoredRows
 
 Vector = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 SMALLEST_SLOPE = 0.05
 
 
@@ -22,6 +23,13 @@ def fit_calibration(scored: ScoredRows, codes: Sequence[str], config: CertifyCon
     """
     shared = _shared(scored)
     return {code: _for_policy(scored, column, shared, config) for column, code in enumerate(codes)}
+
+
+def real_odds(scored: ScoredRows, column: int, config: CertifyConfig) -> bool:
+    """Whether real rows alone calibrate a policy, so that its probabilities are those of real listings."""
+    mine = _known(scored, column) & _real(scored)
+    positives = int(scored.labels[mine, column].sum())
+    return config.least_positives <= positives < int(mine.sum())
 
 
 def fit_platt(logits: Vector, labels: Vector, weights: Vector) -> PlattCalibration:
@@ -38,16 +46,22 @@ def _shared(scored: ScoredRows) -> PlattCalibration:
 
 
 def _for_policy(scored: ScoredRows, column: int, shared: PlattCalibration, config: CertifyConfig) -> PlattCalibration:
-    real = np.array([row.real for row in scored.rows], dtype=bool)
-    known = scored.trust[:, column] > 0
-    mine = known & real
+    known = _known(scored, column)
     logits, labels, trust = scored.logits[:, column], scored.labels[:, column], scored.trust[:, column]
-    positives = int(labels[mine].sum())
-    if positives >= config.least_positives and positives < mine.sum():
+    if real_odds(scored, column, config):
+        mine = known & _real(scored)
         return fit_platt(logits[mine], labels[mine], trust[mine])
     if labels[known].sum() >= 3:
         return _with_slope(shared.slope, logits[known], labels[known], trust[known])
     return shared
+
+
+def _known(scored: ScoredRows, column: int) -> Mask:
+    return scored.trust[:, column] > 0
+
+
+def _real(scored: ScoredRows) -> Mask:
+    return np.array([row.real for row in scored.rows], dtype=bool)
 
 
 def _smoothed(labels: Vector) -> Vector:

@@ -40,13 +40,15 @@ class Evidence:
 
     `violations`, `compliant`: probabilities of real rows that do and do not break this policy; `compliant` has those
     that break another. `clean`: real rows in a covered language that break nothing. `look_alikes`: authored rows that
-    do not break it, which count against a block threshold and never for one.
+    do not break it, which count against a block threshold and never for one. `ceiling`: whether
+    `release_ceiling` binds.
     """
 
     violations: Vector
     compliant: Vector
     clean: Vector
     look_alikes: Vector
+    ceiling: bool = True
 
 
 def certify(evidence: Evidence, targets: Targets, config: CertifyConfig) -> PolicyThresholds:
@@ -99,8 +101,8 @@ def release_threshold(
     """The highest threshold that the fixed sequence, from 0 upwards, certifies for `targets.missed`.
 
     When none holds, or the highest still stops more than `release_stops` of the clean rows, it is the lowest
-    threshold that stops `best_effort_stops` of them at most, or the ceiling when that is lower, and its certificate
-    says that it does not hold.
+    threshold that stops `best_effort_stops` of them at most, or the ceiling when that binds and is lower, and
+    its certificate says that it does not hold.
     """
     best = None
     for value in sorted(grid):
@@ -120,9 +122,10 @@ def stopped_share(clean: Vector, value: float) -> float:
 
 def _best_effort(evidence: Evidence, targets: Targets, config: CertifyConfig, grid: Sequence[float]) -> Threshold:
     affordable = [v for v in grid if stopped_share(evidence.clean, v) <= config.best_effort_stops]
-    value = min([*affordable, config.release_ceiling])
-    certificate = _release_certificate(evidence, value, targets, config)
-    return Threshold(value, certificate)
+    value = min(affordable, default=max(grid))
+    if evidence.ceiling:
+        value = min(value, config.release_ceiling)
+    return Threshold(value, _release_certificate(evidence, value, targets, config))
 
 
 def _block_certificate(evidence: Evidence, value: float, targets: Targets, config: CertifyConfig) -> Certificate:

@@ -108,8 +108,9 @@ class CertifyConfig:
     """`confidence` is one-sided. `least_positives` is what a policy's own calibration needs; below it, it shares one.
 
     A certified release threshold stands only when it stops at most `release_stops` of the compliant rows; otherwise the
-    threshold is the one that stops `best_effort_stops` of them, but never above `release_ceiling`: what is more likely
-    than that is looked at, whatever it costs. Its certificate then does not hold.
+    threshold is the one that stops `best_effort_stops` of them. Its certificate then does not hold. Where real rows
+    calibrated the policy it is never above `release_ceiling`: what is more likely than that is looked at, whatever it
+    costs. Among authored rows every other one is a violation, so odds learned from them are no reason to look.
     A block threshold is never below `block_floor`, and must also keep the upper bound of blocked compliant rows at or
     below `wrong_blocks`.
     """

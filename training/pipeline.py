@@ -18,7 +18,7 @@ from fairstall.model.errors import SetupError
 from fairstall.model.policies import PolicySet
 from fairstall.model.scorer import GraphScorer
 from fairstall.model.wire import iso_utc
-from fairstall.training.calibrate import fit_calibration
+from fairstall.training.calibrate import fit_calibration, real_odds
 from fairstall.training.certify import Evidence, certify
 from fairstall.training.config import TrainingConfig
 from fairstall.training.examples import Window, row_windows
@@ -84,7 +84,7 @@ def train(
         export_int8(model, graphs.int8, Path(scratch), scale_windows(rows, encoder, config))
         scored = _score_held_out(graphs.int8, encoder, material, report)
         calibration = fit_calibration(scored["calibration"], material.codes, config.certify)
-        thresholds = certify_policies(scored["certification"], policies, material.codes, calibration, config)
+        thresholds = certify_policies(scored, policies, material.codes, calibration, config)
         parity = check_parity(
             model,
             graphs,
@@ -107,26 +107,29 @@ def seal(trained: Trained, card: str) -> Bundle:
 
 
 def certify_policies(
-    scored: ScoredRows,
+    scored: Mapping[Split, ScoredRows],
     policies: PolicySet,
     codes: tuple[str, ...],
     calibration: Mapping[str, PlattCalibration],
     config: TrainingConfig,
 ) -> dict[str, PolicyThresholds]:
-    """Thresholds per policy from the certification split, for the targets that the policies set."""
-    probabilities = calibrated(scored.logits, codes, calibration)
-    return {
-        code: certify(
-            evidence(scored, probabilities[:, column], column, config), policies[code].targets, config.certify
-        )
-        for column, code in enumerate(codes)
-    }
+    """Thresholds per policy for the targets that the policies set, from rows scored by split."""
+    held, probabilities = scored["certification"], calibrated(scored["certification"].logits, codes, calibration)
+    found = {}
+    for column, code in enumerate(codes):
+        odds = real_odds(scored["calibration"], column, config.certify)
+        shown = evidence(held, probabilities[:, column], column, config, trusted_odds=odds)
+        found[code] = certify(shown, policies[code].targets, config.certify)
+    return found
 
 
-def evidence(scored: ScoredRows, probabilities: Any, column: int, config: TrainingConfig) -> Evidence:
+def evidence(
+    scored: ScoredRows, probabilities: Any, column: int, config: TrainingConfig, *, trusted_odds: bool
+) -> Evidence:
     """What the certification rows say about one policy: real rows as evidence, look-alikes only against it.
 
-    Without a single clean real row, look-alikes stand in for them: a release threshold must lie somewhere.
+    Without a single clean real row, look-alikes stand in for them: a release threshold must lie somewhere. Then, or
+    when the odds were learned from real rows, the ceiling binds it.
     """
     real = np.array([row.real for row in scored.rows], dtype=bool)
     clean = np.array(
@@ -140,6 +143,7 @@ def evidence(scored: ScoredRows, probabilities: Any, column: int, config: Traini
         compliant=probabilities[real & known & ~broken],
         clean=probabilities[clean if clean.any() else look_alikes],
         look_alikes=probabilities[look_alikes],
+        ceiling=trusted_odds or not clean.any(),
     )
 
 

@@ -1,5 +1,7 @@
 """Certified thresholds: exact bounds, and a choice that costs no confidence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -63,6 +65,13 @@ def test_a_release_threshold_without_evidence_is_a_best_effort_that_does_not_hol
 def test_a_best_effort_never_lies_above_the_ceiling() -> None:
     found = release_threshold(evidence(NOTHING, [0.9] * 1000), TARGETS, CertifyConfig(release_ceiling=0.35))
     assert found.value == 0.35
+
+
+def test_no_ceiling_binds_odds_that_authored_rows_taught() -> None:
+    costly = replace(evidence(NOTHING, [0.9] * 1000), ceiling=False)
+    found = release_threshold(costly, TARGETS, CertifyConfig(release_ceiling=0.35))
+    assert found.value > 0.9
+    assert not found.certificate.holds
 
 
 def test_a_block_may_bear_a_mislabelled_row_when_there_are_rows_enough() -> None:

@@ -14,7 +14,7 @@ from fairstall.model.encoding import Encoder, open_encoder
 from fairstall.model.errors import SetupError
 from fairstall.model.policies import PolicySet
 from fairstall.model.scorer import GraphScorer
-from fairstall.training.calibrate import fit_calibration, fit_platt
+from fairstall.training.calibrate import fit_calibration, fit_platt, real_odds
 from fairstall.training.config import CertifyConfig, ExportConfig, TrainingConfig, TuneConfig
 from fairstall.training.examples import Example, collate, row_windows, training_examples
 from fairstall.training.export import EXACT_FILE, export_int8
@@ -161,6 +161,8 @@ def test_a_policy_of_few_violations_shares_its_slope(make_row: MakeRow, policies
     others = {found[code].slope for code in policies.codes if code != DRUGS}
     assert len(others) == 1
     assert found[DRUGS].slope not in others
+    odds = [real_odds(scored, column, CertifyConfig(least_positives=30)) for column in range(len(policies.codes))]
+    assert [code for code, real in zip(policies.codes, odds, strict=True) if real] == [DRUGS]
 
 
 def test_missing_weights_say_how_to_get_them() -> None:
