@@ -144,8 +144,8 @@ class UnseenConfig:
     """Sources kept out of training in turn, to see what the recipe does on shops that it has never seen.
 
     Each of `folds` is a list of source names, kept out together; no folds, nothing is measured. `cell_rows`: at most so
-    many rows of a source with one policy, or of its compliant rows, are scored in a split. The other two are those of
-    the sampling, smaller, so that a fold takes minutes.
+    many rows of a source with one policy, or of its compliant rows, are in a fold's test split. The other two are those
+    of the sampling, smaller, so that a fold takes minutes.
     """
 
     folds: tuple[tuple[str, ...], ...] = ()

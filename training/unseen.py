@@ -25,7 +25,7 @@ from fairstall.training.pipeline import Revision, Trained, train
 from fairstall.training.progress import Progress, Report
 from fairstall.training.rows import Row
 from fairstall.training.scoring import Matrix
-from fairstall.training.splits import GroupedRow, Splits, one_a_group, without_sources
+from fairstall.training.splits import GroupedRow, one_a_group, without_sources
 
 METRIC = "average_precision"
 
@@ -97,7 +97,8 @@ def _fold(
     report: Report,
 ) -> dict[str, UnseenSource]:
     config = _smaller(config)
-    splits = _capped(without_sources(material.splits, fold), config.unseen.cell_rows)
+    splits = without_sources(material.splits, fold)
+    splits = replace(splits, test=_first_of_cells(splits.test, config.unseen.cell_rows))
     without = replace(material, splits=splits)
     with tempfile.TemporaryDirectory() as scratch:
         trained = train(without, policies, config, Path(scratch), revision=revision, report=report)
@@ -160,14 +161,8 @@ def _compared(
     }
 
 
-def _capped(splits: Splits, cell_rows: int) -> Splits:
-    """All that trains, and of what is scored at most `cell_rows` a source and policy, chosen by a hash of their ids."""
-    return replace(
-        splits, **{name: _first_of_cells(part, cell_rows) for name, part in splits.named().items() if name != "train"}
-    )
-
-
 def _first_of_cells(rows: Sequence[GroupedRow], cell_rows: int) -> tuple[GroupedRow, ...]:
+    """At most `cell_rows` a source and policy, one a group, chosen by a hash of their ids."""
     cells: dict[tuple[object, ...], int] = defaultdict(int)
     kept = []
     for grouped in sorted(one_a_group(rows), key=lambda one: hashlib.sha256(one.row.id.encode()).digest()):
