@@ -21,7 +21,7 @@ from fairstall.training.export import EXACT_FILE, export_int8
 from fairstall.training.finetune import optimiser, tune
 from fairstall.training.network import ListingClassifier, masked_loss, new_encoder, pool_windows, write_tokenizer
 from fairstall.training.parity import Graphs, Parity, check_parity
-from fairstall.training.quantise import Range, smoothing
+from fairstall.training.quantise import Seen, mean_logits, rounded, smoothing
 from fairstall.training.recipes import DRUGS
 from fairstall.training.rows import Row
 from fairstall.training.scoring import ScoredRows
@@ -120,10 +120,32 @@ def test_smoothing_evens_out_channels_and_changes_no_product() -> None:
     draw = np.random.default_rng(3)
     inputs = draw.normal(size=(50, 4)).astype(np.float32) * np.array([20, 1, 1, 0.1], dtype=np.float32)
     weights = draw.normal(size=(4, 3)).astype(np.float32)
-    factor = smoothing(Range(inputs.min(0), inputs.max(0)), [weights], 0.8)
+    factor = smoothing(Seen.of(inputs), [weights], 0.8)
     smooth = inputs / factor
     assert np.ptp(np.log(np.abs(smooth).max(0))) < np.ptp(np.log(np.abs(inputs).max(0)))
     np.testing.assert_allclose(smooth @ (weights * factor[:, None]), inputs @ weights, rtol=1e-3, atol=1e-4)
+
+
+def test_weights_are_rounded_so_that_what_they_make_of_the_rows_seen_changes_least() -> None:
+    draw = np.random.default_rng(4)
+    inputs = (draw.normal(size=(500, 6)) @ draw.normal(size=(6, 40))).astype(np.float32)
+    weights = draw.normal(size=(40, 8)).astype(np.float32)
+    found, scales = rounded(weights, Seen.of(inputs).products)
+    nearest = np.round(weights / scales) * scales
+    assert np.abs(found).max() <= 127
+
+    def error(of: np.ndarray) -> float:
+        return float(((inputs @ of - inputs @ weights) ** 2).mean())
+
+    assert error(found * scales) < 0.5 * error(nearest)
+
+
+def test_the_int8_graph_leans_to_no_side_on_the_rows_that_set_its_scales(trained: Trained, tmp_path: Path) -> None:
+    _, encoder, rows = trained
+    export(trained, tmp_path, "model.onnx")
+    windows = [row_windows(row, encoder)[0] for row in rows[:50]]
+    exact, int8 = (mean_logits(tmp_path / graph, windows) for graph in (EXACT_FILE, "model.onnx"))
+    np.testing.assert_allclose(int8, exact, atol=1e-4)
 
 
 def test_a_tampered_graph_fails_the_parity_check(trained: Trained, tmp_path: Path, policies: PolicySet) -> None:
