@@ -117,14 +117,14 @@ def certify_policies(
     held, probabilities = scored["certification"], calibrated(scored["certification"].logits, codes, calibration)
     found = {}
     for column, code in enumerate(codes):
-        odds = real_odds(scored["calibration"], column, config.certify)
-        shown = evidence(held, probabilities[:, column], column, config, trusted_odds=odds)
+        odds_are_real = real_odds(scored["calibration"], column, config.certify)
+        shown = evidence(held, probabilities[:, column], column, config, odds_are_real=odds_are_real)
         found[code] = certify(shown, policies[code].targets, config.certify)
     return found
 
 
 def evidence(
-    scored: ScoredRows, probabilities: Any, column: int, config: TrainingConfig, *, trusted_odds: bool
+    scored: ScoredRows, probabilities: Any, column: int, config: TrainingConfig, *, odds_are_real: bool
 ) -> Evidence:
     """What the certification rows say about one policy: real rows as evidence, look-alikes only against it.
 
@@ -143,7 +143,7 @@ def evidence(
         compliant=probabilities[real & known & ~broken],
         clean=probabilities[clean if clean.any() else look_alikes],
         look_alikes=probabilities[look_alikes],
-        ceiling=trusted_odds or not clean.any(),
+        ceiling=odds_are_real or not clean.any(),
     )
 
 

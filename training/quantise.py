@@ -25,7 +25,6 @@ Vector = npt.NDArray[np.float32]
 AFTER_ACTIVATION = "intermediate_act_fn"
 # How far large channels are moved into the weights, 0 to 1: measured, see docs/decisions/0006.
 SMOOTHING, SMOOTHING_AFTER_ACTIVATION = 0.7, 0.5
-TWO_BYTES = (AFTER_ACTIVATION,)
 DAMPING, BLOCK = 0.01, 128  # of GPTQ, as published
 HEADROOM = 1.05  # of the largest activation seen; what is larger still is cut off
 SMALLEST = 1e-5
@@ -235,12 +234,12 @@ class _Rewriting:
 
 
 def _strength(name: str) -> float:
-    return SMOOTHING_AFTER_ACTIVATION if AFTER_ACTIVATION in name else SMOOTHING
+    return SMOOTHING_AFTER_ACTIVATION if _twice(name) else SMOOTHING
 
 
 def _twice(name: str) -> bool:
     """Whether a tensor is worth a second byte: what the first leaves over is rounded once more, 254 times finer."""
-    return any(part in name for part in TWO_BYTES)
+    return AFTER_ACTIVATION in name
 
 
 def rounded(weights: Vector, products: Vector) -> tuple[npt.NDArray[np.int8], Vector]:
