@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -21,7 +22,7 @@ from fairstall.training.export import EXACT_FILE, export_int8
 from fairstall.training.finetune import optimiser, tune
 from fairstall.training.network import ListingClassifier, masked_loss, new_encoder, pool_windows, write_tokenizer
 from fairstall.training.parity import Graphs, Parity, check_parity
-from fairstall.training.quantise import Seen, mean_logits, rounded, smoothing
+from fairstall.training.quantise import SECOND_BYTES, Rewriting, Seen, logits, rounded, smoothing, worth_a_second_byte
 from fairstall.training.recipes import DRUGS
 from fairstall.training.rows import Row
 from fairstall.training.scoring import ScoredRows
@@ -144,8 +145,27 @@ def test_the_int8_graph_leans_to_no_side_on_the_rows_that_set_its_scales(trained
     _, encoder, rows = trained
     export(trained, tmp_path, "model.onnx")
     windows = [row_windows(row, encoder)[0] for row in rows[:50]]
-    exact, int8 = (mean_logits(tmp_path / graph, windows) for graph in (EXACT_FILE, "model.onnx"))
+    exact, int8 = (logits(tmp_path / graph, windows).mean(axis=0) for graph in (EXACT_FILE, "model.onnx"))
     np.testing.assert_allclose(int8, exact, atol=1e-4)
+
+
+def test_second_bytes_go_where_they_lessen_the_error_most(trained: Trained, tmp_path: Path) -> None:
+    _, encoder, rows = trained
+    export(trained, tmp_path, "model.onnx")
+    exact, path = tmp_path / EXACT_FILE, tmp_path / "trial.onnx"
+    windows = [row_windows(row, encoder)[0] for row in rows[:50]]
+    rewriting = Rewriting(exact, windows)
+    twice = worth_a_second_byte(rewriting, exact, path, windows)
+    every, wanted = set(rewriting.work), logits(exact, windows)
+    assert sum(rewriting.work[name] for name in twice) >= SECOND_BYTES * sum(rewriting.work.values()) > 0
+    assert twice < every
+
+    def error(kept: set[str]) -> float:
+        onnx.save(rewriting.model(kept), str(path))
+        off = logits(path, windows) - wanted
+        return float(((off - off.mean(axis=0)) ** 2).mean())
+
+    assert error(twice) < error(set())
 
 
 def test_a_tampered_graph_fails_the_parity_check(trained: Trained, tmp_path: Path, policies: PolicySet) -> None:
