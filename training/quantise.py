@@ -33,7 +33,7 @@ SMALLEST = 1e-5
 WORD_TABLE_ROWS = (
     5000  # tables with fewer, such as that of positions, stay in fp32: they are small, and every token reads them
 )
-COMPARED_WINDOWS = 100  # that say what a second byte is worth
+COMPARED_WINDOWS = 50  # that say what a second byte is worth
 FUSED = "com.microsoft"  # the domain of ONNX Runtime's kernel that multiplies integers, scales and adds the bias in one
 
 
