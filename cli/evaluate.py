@@ -1,7 +1,8 @@
 """`fairstall evaluate`, `compare`, `promote` and `rollback`: how good a bundle is, and whether it may serve."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -29,9 +30,7 @@ from fairstall.model.wire import iso_utc
 
 if TYPE_CHECKING:
     from fairstall.evals.bootstrap import Bootstrap
-    from fairstall.evals.evaluation import Evaluation
-    from fairstall.evals.rows import EvalRow
-    from fairstall.evals.scored import ScoredRows
+    from fairstall.evals.suite import Subject, Suite, SuiteReport
 
 CHAMPION, STARTER = "champion", "starter"
 
@@ -49,6 +48,7 @@ Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="The seed of those dra
 def evaluate(
     bundle: BundleName,
     data: Data,
+    suite: Annotated[list[str] | None, typer.Option(help="What to measure; may be given more than once. All.")] = None,
     draws: Draws = 500,
     seed: Seed = 0,
     policies: PoliciesSetting = None,
@@ -56,20 +56,25 @@ def evaluate(
     tracking: TrackingSetting = None,
 ) -> None:
     """Measure a bundle on labelled rows: every number with its interval, in the terminal and as an MLflow run."""
-    from fairstall.evals.evaluation import evaluate as measure
     from fairstall.evals.rows import read_rows
-    from fairstall.evals.scored import score_rows
-    from fairstall.evals.tables import policy_table, source_table
+    from fairstall.evals.suite import Subject
 
+    suites = _suites(suite or [])
     opened, rows, policy_set = _named(bundle, home), read_rows(data), _policies(policies)
-    with _progress("scoring", len(rows)) as advance:
-        scored = score_rows(opened, rows, policies=policy_set, progress=advance)
-    evaluation = measure(scored, opened.facts.thresholds, bootstrap=_bootstrap(draws, seed))
     console = Console()
-    console.print(policy_table(evaluation), source_table(evaluation), sep="\n")
+    reports: dict[str, SuiteReport] = {}
+    with _stages() as begin:
+        subject = Subject(opened, policy_set, rows, _bootstrap(draws, seed), begin)
+        for name, one in suites.items():
+            if report := one.run(subject):
+                reports[name] = report
+    for name in suites:
+        if name in reports:
+            console.print(*reports[name].shown, sep="\n")
+        else:
+            console.print(f"{name}: not measured, no row is of the kind that it needs", highlight=False)
     uri = tracking_uri(home, tracking)
-    artifacts = None if tracking else home / "mlartifacts"
-    run_id = _record(opened, rows, scored, evaluation, policy_set, uri=uri, artifacts=artifacts)
+    run_id = _record(subject, reports, uri=uri, artifacts=None if tracking else home / "mlartifacts")
     console.print(f"MLflow run {run_id} at {uri}", soft_wrap=True, highlight=False)
 
 
@@ -151,29 +156,32 @@ def rollback(
     Console().print(f"{back.version} serves again")
 
 
-def _record(
-    bundle: Bundle,
-    rows: "Sequence[EvalRow]",
-    scored: "ScoredRows",
-    evaluation: "Evaluation",
-    policies: PolicySet,
-    *,
-    uri: str,
-    artifacts: Path | None,
-) -> str:
-    """Log the evaluation with all that it depends on; the id of the run."""
+def _suites(names: Sequence[str]) -> "Mapping[str, Suite]":
     try:
-        from fairstall.evals.plots import draw_plots
+        from fairstall.evals.suites import all_suites
+
+        known = all_suites()
+    except ModuleNotFoundError as error:
+        raise MissingExtra("evaluate", "evals") from error
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"no suite is called {unknown[0]!r}; there are {', '.join(known)}")
+    return {name: known[name] for name in (names or known)}
+
+
+def _record(subject: "Subject", reports: "Mapping[str, SuiteReport]", *, uri: str, artifacts: Path | None) -> str:
+    """Log the reports with all that they depend on; the id of the run."""
+    try:
         from fairstall.evals.provenance import code_revision
         from fairstall.evals.rows import rows_sha256
         from fairstall.evals.tracking import RunTags, Tracking, open_run
 
-        plots = draw_plots(scored, evaluation, bundle.facts.thresholds)
-        tags = RunTags(bundle.version, policies.version, rows_sha256(rows), code_revision())
+        bundle = subject.bundle
+        tags = RunTags(bundle.version, subject.policies.version, rows_sha256(subject.rows), code_revision())
         with open_run(Tracking(uri, artifacts), name=bundle.version, tags=tags) as run:
-            run.log_parameters({"rows": len(rows), "labels": len(scored.labels), "bundle": bundle.version})
-            run.log_evaluation(evaluation)
-            run.log_plots(plots)
+            facts = {"rows": len(subject.rows), "labels": len(bundle.facts.labels), "bundle": bundle.version}
+            run.log_parameters(facts | asdict(subject.bootstrap) | {"suites": " ".join(reports)})
+            for name, report in reports.items():
+                run.log_report(name, report)
             run.log_text("card.md", bundle.card.read_text(encoding="utf-8"))
     except ModuleNotFoundError as error:
         raise MissingExtra("evaluate", "evals") from error
@@ -200,8 +208,19 @@ def _bootstrap(draws: int, seed: int) -> "Bootstrap":
 
 @contextmanager
 def _progress(doing: str, total: int) -> Iterator[Callable[[int], None]]:
+    with _stages() as begin:
+        yield begin(doing, total)
+
+
+@contextmanager
+def _stages() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """A bar for each stage that begins, on a terminal alone."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(doing, total=total)
-        yield lambda done: bar.advance(task, done)
+
+        def begin(doing: str, total: int) -> Callable[[int], None]:
+            task = bar.add_task(doing, total=total)
+            return lambda done: bar.advance(task, done)
+
+        yield begin

@@ -9,9 +9,10 @@ import numpy as np
 
 from fairstall.evals.arrays import Bools
 from fairstall.evals.bootstrap import CONFIDENCE, Bootstrap, Estimate, wilson
-from fairstall.evals.recall import Kept, flagged, recall_kept
+from fairstall.evals.recall import Kept, recall_kept
 from fairstall.evals.rows import EvalRow
 from fairstall.evals.scored import score_rows
+from fairstall.evals.slices import flagged
 
 if TYPE_CHECKING:
     from fairstall.model.bundle import Bundle

@@ -12,6 +12,7 @@ from fairstall.evals.arrays import Floats
 from fairstall.evals.bootstrap import CONFIDENCE, wilson
 from fairstall.evals.evaluation import Evaluation, Scope
 from fairstall.evals.metrics.calibration import equal_mass_starts
+from fairstall.evals.metrics.selective import BUDGETS
 from fairstall.evals.scored import ScoredRows
 from fairstall.evals.slices import Slice, Thresholds, cut_slices, policy_scope
 from fairstall.model.certificates import PolicyThresholds
@@ -36,7 +37,9 @@ class Panel:
 
 
 def draw_plots(scored: ScoredRows, evaluation: Evaluation, thresholds: Thresholds | None = None) -> dict[str, bytes]:
-    """PNGs by file name: precision-recall curves, reliability diagrams, score histograms of the measured policies."""
+    """PNGs by file name: precision-recall curves, reliability diagrams, score histograms, risk-coverage curves and
+    errors captured against the review budget, of the measured policies.
+    """
     slices = cut_slices(scored, thresholds)
     panels = [
         Panel(code, slices[scope], evaluation.scopes[scope], thresholds[code] if thresholds else None)
@@ -49,6 +52,8 @@ def draw_plots(scored: ScoredRows, evaluation: Evaluation, thresholds: Threshold
         "precision_recall.png": ("Precision against recall; a dot marks the release threshold in force", _draw_pr),
         "reliability.png": ("Share of violations against probability, in bins of equally many rows", _draw_reliability),
         "score_histogram.png": ("Rows by probability, on a logarithmic scale", _draw_histogram),
+        "risk_coverage.png": ("Errors among the most certain rows; dashed, the best order there is", _draw_risk),
+        "review_budget.png": ("Errors captured by review, least certain rows first; dashed, at random", _draw_budget),
     }
     return {name: _sheet(title, panels, evaluation, draw) for name, (title, draw) in sheets.items()}
 
@@ -168,3 +173,31 @@ def _draw_histogram(axes: Any, panel: Panel) -> None:
             axes.axvline(block.value, color=INK, linewidth=1.1, label="block")
     axes.set(xlim=(0, 1), xlabel="probability", ylabel="rows")
     axes.legend(fontsize=7, frameon=True, framealpha=0.85, edgecolor="none", loc="upper center")
+
+
+def _draw_risk(axes: Any, panel: Panel) -> None:
+    """Error rate of the rows left to the model when the least certain are taken from it."""
+    wrong = panel.cut.wrong[panel.cut.doubtful_first][::-1]
+    rows = np.arange(1, wrong.size + 1)
+    coverage, errors = rows / wrong.size, int(wrong.sum())
+    best = np.maximum(0, rows - (wrong.size - errors)) / rows
+    axes.plot(coverage, np.cumsum(wrong) / rows, color=ACCENT, linewidth=1.5)
+    axes.plot(coverage, best, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.set(xlim=(0, 1.02), ylim=(0, None), xlabel="share of rows left to the model", ylabel="error rate among them")
+    _note(axes, f"{_number(panel.scope, 'excess_aurc', 'excess AURC')}\n{errors} errors", side="left")
+
+
+def _draw_budget(axes: Any, panel: Panel) -> None:
+    wrong = panel.cut.wrong[panel.cut.doubtful_first]
+    if not wrong.any():
+        _note(axes, "no errors", side="right")
+    else:
+        captured = np.concatenate(([0.0], np.cumsum(wrong) / wrong.sum()))
+        axes.plot(np.linspace(0, 1, captured.size), captured, color=ACCENT, linewidth=1.5)
+        for budget in BUDGETS:
+            if found := panel.scope.metrics.get(f"errors_captured_at_review_{budget}"):
+                axes.plot([budget / 100] * 2, [found.low, found.high], color=ACCENT, linewidth=1, alpha=0.55)
+                axes.plot(budget / 100, found.value, "o", color=VIOLATION, markersize=4, clip_on=False)
+        _note(axes, _number(panel.scope, "errors_captured_at_review_10", "at 10 %"), side="right")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xlabel="share of rows reviewed", ylabel="errors captured")

@@ -12,7 +12,6 @@ import numpy as np
 from fairstall.evals.arrays import Bools, Floats, Ints
 from fairstall.evals.bootstrap import Bootstrap, Estimate, estimate, share_estimate, weightings
 from fairstall.evals.scored import ScoredRows
-from fairstall.evals.slices import Thresholds
 from fairstall.model.decide import Outcome
 
 LEAST_VIOLATIONS = 10  # of a policy; with fewer its recall says nothing
@@ -32,12 +31,6 @@ class Kept:
         """Flat and stable names under `SCOPE/`, intervals beside them."""
         flat = self.changed.metrics(f"{scope}/recall") | self.plain.metrics(f"{scope}/recall_plain")
         return flat | self.kept.metrics(f"{scope}/recall_kept") | {f"{scope}/violations": float(self.violations)}
-
-
-def flagged(scored: ScoredRows, thresholds: Thresholds) -> Bools:
-    """(rows, labels): the score of that policy stands in the way of approval."""
-    at = np.array([thresholds[label].release.value for label in scored.labels], dtype=np.float64)
-    return np.asarray(scored.probabilities >= at, dtype=np.bool_)
 
 
 def stopped(scored: ScoredRows) -> Bools:

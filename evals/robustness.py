@@ -15,10 +15,10 @@ from fairstall.evals.arrays import Floats
 from fairstall.evals.attacks import ATTACKS, Attack
 from fairstall.evals.bootstrap import Bootstrap, Estimate
 from fairstall.evals.compare import Contender, compare
-from fairstall.evals.recall import Kept, flagged, recall_kept, stopped
+from fairstall.evals.recall import Kept, recall_kept, stopped
 from fairstall.evals.rows import EvalRow
 from fairstall.evals.scored import score_rows, scored_rows
-from fairstall.evals.slices import MACRO
+from fairstall.evals.slices import MACRO, flagged
 from fairstall.model.canonical.offsets import Layer
 from fairstall.model.view import CanonicalText, ListingView
 

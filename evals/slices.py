@@ -100,7 +100,7 @@ def cut_slices(scored: ScoredRows, thresholds: Thresholds | None = None) -> dict
     `thresholds` say where scores act; without them a score flags at even odds and nothing is automated.
     """
     groups = np.unique(scored.groups, return_inverse=True)[1].astype(np.int64)
-    cells = _Cells(scored, groups, _flagged(scored, thresholds), thresholds)
+    cells = _Cells(scored, groups, flagged(scored, thresholds), thresholds)
     slices = {LISTING: cells.listing(np.ones(len(scored), dtype=np.bool_))}
     for column, code in enumerate(scored.labels):
         if scored.truth[:, column].any():
@@ -111,10 +111,11 @@ def cut_slices(scored: ScoredRows, thresholds: Thresholds | None = None) -> dict
     return {scope: cut for scope, cut in slices.items() if cut.rows.size}
 
 
-def _flagged(scored: ScoredRows, thresholds: Thresholds | None) -> Bools:
+def flagged(scored: ScoredRows, thresholds: Thresholds | None = None) -> Bools:
+    """(rows, labels): at or above the release threshold, at even odds without thresholds."""
     at = [thresholds[label].release.value if thresholds else EVEN for label in scored.labels]
-    flagged: Bools = scored.probabilities >= np.array(at, dtype=np.float64)
-    return flagged
+    stopped: Bools = scored.probabilities >= np.array(at, dtype=np.float64)
+    return stopped
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from fairstall.evals.bootstrap import Estimate
 from fairstall.evals.compare import Comparison, Difference, Word
 from fairstall.evals.evaluation import Evaluation, Scope
 from fairstall.evals.gate import GateVerdict
+from fairstall.evals.languages import LanguageGateReport
+from fairstall.evals.recall import Kept
 from fairstall.evals.slices import LISTING, MACRO, POLICY_PREFIX, SOURCE_PREFIX
 
 HEADINGS = {
@@ -80,6 +82,34 @@ def gate_table(verdict: GateVerdict) -> Table:
     return table
 
 
+def kept_table(title: str, readings: Mapping[str, Mapping[str, Kept]]) -> Table:
+    """A row for each name, and for each reading the recall, and what it is of the plain one."""
+    table = _table(title)
+    table.add_column("", overflow="fold")
+    for reading in readings:
+        table.add_column(f"recall {reading}", justify="right")
+        table.add_column("kept", justify="right", min_width=9)
+    for name in dict.fromkeys(name for found in readings.values() for name in found):
+        cells = []
+        for found in readings.values():
+            kept = found.get(name)
+            cells += [_number(kept.changed), _number(kept.kept)] if kept else [Text("-", "dim")] * 2
+        table.add_row(name, *cells)
+    return table
+
+
+def language_table(reports: Mapping[str, LanguageGateReport]) -> Table:
+    """A row for each language."""
+    table = _table("Languages that the bundle does not read")
+    table.add_column("")
+    for column in ("rows", "to a person, named", "to a person, not named", "violations approved"):
+        table.add_column(column, justify="right")
+    for language, report in reports.items():
+        shares = (report.declared, report.undeclared, report.approved_violations)
+        table.add_row(language, str(report.rows), *(_number(share) for share in shares))
+    return table
+
+
 def _table(title: str) -> Table:
     return Table(
         title=title,
@@ -113,8 +143,10 @@ def _add_scopes(table: Table, evaluation: Evaluation, names: Sequence[str], metr
 
 def _cell(scope: Scope, metric: str) -> Text:
     found = scope.metrics.get(metric)
-    if found is None:
-        return Text("-", "dim")
+    return Text("-", "dim") if found is None else _number(found)
+
+
+def _number(found: Estimate) -> Text:
     return Text.assemble(f"{found.value:.3f}\n", (f"{found.low:.2f}-{found.high:.2f}", "dim"))
 
 

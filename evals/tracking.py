@@ -1,7 +1,6 @@
 """Evaluations as MLflow runs. No tracking URI is set for the process, and nothing is measured here.
 
-Metrics are named as `Evaluation.metrics` names them: a policy code has a dot for its slash, so that MLflow groups by
-scope.
+Metrics keep the names that suites give them: a policy code has a dot for its slash, so that MLflow groups by scope.
 """
 
 import time
@@ -11,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairstall.evals.evaluation import Evaluation
+from fairstall.evals.suite import Columns, SuiteReport
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -62,16 +61,22 @@ class Run:
         for start in range(0, len(values), METRICS_AT_ONCE):
             self._client.log_batch(self.run_id, metrics=values[start : start + METRICS_AT_ONCE])
 
-    def log_evaluation(self, evaluation: Evaluation, *, prefix: str = "") -> None:
-        """Every number by its name, and the whole of it with all intervals as `evaluation.json`."""
-        self.log_metrics({f"{prefix}{name}": value for name, value in evaluation.metrics().items()})
-        self.log_parameters({f"{prefix}{name}": value for name, value in asdict(evaluation.bootstrap).items()})
-        self.log_text(f"{prefix}evaluation.json", evaluation.to_json())
+    def log_report(self, name: str, report: SuiteReport) -> None:
+        """Every number of a suite by its name, all intervals as `evaluation/NAME.json`, its figures and tables."""
+        self.log_metrics(report.metrics)
+        self.log_text(f"evaluation/{name}.json", report.facts)
+        self.log_plots(report.plots)
+        for path, table in report.tables.items():
+            self.log_table(path, table)
 
     def log_plots(self, plots: Mapping[str, bytes], *, folder: str = "plots") -> None:
         """PNGs by file name, where MLflow's page shows them."""
         for name, content in plots.items():
             self._write(f"{folder}/{name}", content)
+
+    def log_table(self, path: str, table: Columns) -> None:
+        """Columns by name, as a `.json` file that MLflow's page shows and compares as a table."""
+        self._client.log_table(self.run_id, {name: list(column) for name, column in table.items()}, path)
 
     def log_text(self, path: str, text: str) -> None:
         self._write(path, text.encode())

@@ -13,9 +13,9 @@ from typing import Any
 
 from fairstall.evals.bootstrap import CONFIDENCE, Bootstrap, Estimate, wilson
 from fairstall.evals.compare import Contender, compare
-from fairstall.evals.recall import LEAST_VIOLATIONS, flagged
+from fairstall.evals.recall import LEAST_VIOLATIONS
 from fairstall.evals.scored import ScoredRows
-from fairstall.evals.slices import MACRO, Thresholds, policy_scope
+from fairstall.evals.slices import MACRO, Thresholds, flagged, policy_scope
 from fairstall.model.policies import PolicySet
 from fairstall.training.baseline import train_baseline
 from fairstall.training.config import ExamineConfig, TrainingConfig

@@ -24,7 +24,8 @@ def test_each_figure_is_a_legible_png(synthetic, tiny_bundle, labels):
     scored = synthetic(1, labels=labels)
     thresholds = dict.fromkeys(scored.labels, tiny_bundle.facts.thresholds["prohibited/drugs"])
     plots = draw_plots(scored, evaluate(scored, thresholds, bootstrap=QUICK), thresholds)
-    assert list(plots) == ["precision_recall.png", "reliability.png", "score_histogram.png"]
+    names = ["precision_recall", "reliability", "score_histogram", "risk_coverage", "review_budget"]
+    assert list(plots) == [f"{name}.png" for name in names]
     for png in plots.values():
         width, height = size(png)
         assert 700 <= width <= 1600

@@ -8,10 +8,11 @@ import pytest
 from fairstall.evals.bootstrap import Bootstrap
 from fairstall.evals.depth import DEPTHS, measure_depth
 from fairstall.evals.languages import language_metrics, measure_languages
-from fairstall.evals.recall import flagged, recall_kept
+from fairstall.evals.recall import recall_kept
 from fairstall.evals.robustness import attacked, measure_robustness
 from fairstall.evals.rows import EvalRow
 from fairstall.evals.scored import score_rows
+from fairstall.evals.slices import flagged
 from fairstall.model.bundle import Bundle
 
 DRAWS = Bootstrap(draws=50)

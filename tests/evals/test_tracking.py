@@ -8,6 +8,7 @@ import pytest
 
 from fairstall.evals.bootstrap import Bootstrap
 from fairstall.evals.evaluation import evaluate
+from fairstall.evals.suite import SuiteReport
 from fairstall.evals.tracking import RunTags, Tracking, open_run, tracking_client
 
 TAGS = RunTags("tiny-0123", "starter-4567", "89ab", "cdef")
@@ -27,14 +28,18 @@ def evaluation(synthetic):
     return evaluate(synthetic(1), bootstrap=Bootstrap(draws=50, seed=3))
 
 
+def report(evaluation) -> SuiteReport:
+    plots, tables = {"small.png": b"png"}, {"worst.json": {"title": ["knife"], "probability": [0.9]}}
+    return SuiteReport(evaluation.metrics(), evaluation.to_json(), shown=(), plots=plots, tables=tables)
+
+
 @pytest.fixture(scope="module")
 def stored(tracking, evaluation):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with open_run(tracking, name="tiny", tags=TAGS) as run:
             run.log_parameters({"rows": 600})
-            run.log_evaluation(evaluation)
-            run.log_plots({"small.png": b"png"})
+            run.log_report("held_out", report(evaluation))
         return tracking_client(tracking.uri).get_run(run.run_id)
 
 
@@ -52,15 +57,19 @@ def test_what_the_numbers_depend_on_is_tagged(stored):
         "fairstall.data_hash": "89ab",
         "fairstall.code_revision": "cdef",
     }
-    assert stored.data.params == {"rows": "600", "draws": "50", "seed": "3", "confidence": "0.95"}
+    assert stored.data.params == {"rows": "600"}
 
 
-def test_the_whole_evaluation_and_the_plots_are_kept_as_files(stored, evaluation, tracking):
+def test_the_whole_evaluation_its_plots_and_its_tables_are_kept_as_files(stored, evaluation, tracking):
     folder = Path(stored.info.artifact_uri.removeprefix("file://"))
     assert folder.is_relative_to(tracking.artifacts)
-    assert (folder / "evaluation.json").read_text() == evaluation.to_json()
+    assert (folder / "evaluation" / "held_out.json").read_text() == evaluation.to_json()
     assert json.loads(evaluation.to_json())["bootstrap"]["seed"] == 3
     assert (folder / "plots" / "small.png").read_bytes() == b"png"
+    assert json.loads((folder / "worst.json").read_text()) == {
+        "columns": ["title", "probability"],
+        "data": [["knife", 0.9]],
+    }
 
 
 def test_a_run_that_breaks_is_marked_as_failed(tracking, stored):
