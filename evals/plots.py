@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ COLUMNS = 4
 PANEL_INCHES = (3.3, 2.75)
 DOTS_PER_INCH = 110
 HISTOGRAM_BINS = 40
+LETTERS_A_PANEL = 36  # of a heading
 
 INK, MUTED, GRID = "#22303c", "#75828e", "#e6eaee"
 VIOLATION, COMPLIANT, ACCENT = "#c8553d", "#4a7c8c", "#2b6f8a"
@@ -69,7 +71,8 @@ def _sheet(title: str, panels: list[Panel], evaluation: Evaluation, draw: Callab
     with rc_context({**style, "xtick.color": MUTED, "ytick.color": MUTED, "axes.labelcolor": MUTED}):
         figure = Figure(figsize=(max(2, columns) * PANEL_INCHES[0], rows * PANEL_INCHES[1] + 0.7), layout="constrained")
         FigureCanvasAgg(figure)
-        figure.suptitle(_heading(title, evaluation), x=0.01, ha="left", fontsize=11, fontweight="bold")
+        heading = _heading(title, evaluation, LETTERS_A_PANEL * max(2, columns))
+        figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, panel in zip(grid.flat, panels, strict=False):
             _dress(axes, panel)
@@ -81,9 +84,9 @@ def _sheet(title: str, panels: list[Panel], evaluation: Evaluation, draw: Callab
     return written.getvalue()
 
 
-def _heading(title: str, evaluation: Evaluation) -> str:
+def _heading(title: str, evaluation: Evaluation, width: int) -> str:
     missing = evaluation.not_measured
-    return f"{title}\nNot measured: {', '.join(missing)}" if missing else title
+    return "\n".join([title, *wrap(f"Not measured: {', '.join(missing)}", width)]) if missing else title
 
 
 def _dress(axes: Any, panel: Panel) -> None:
@@ -94,14 +97,14 @@ def _dress(axes: Any, panel: Panel) -> None:
     axes.tick_params(length=2)
 
 
-def _note(axes: Any, text: str, *, side: Literal["left", "right"]) -> None:
+def _note(axes: Any, text: str, *, side: Literal["left", "right"], end: Literal["top", "bottom"] = "bottom") -> None:
     axes.text(
         0.03 if side == "left" else 0.97,
-        0.06,
+        0.06 if end == "bottom" else 0.94,
         text,
         transform=axes.transAxes,
         ha=side,
-        va="bottom",
+        va=end,
         fontsize=7.5,
         color=INK,
         bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5},
@@ -184,7 +187,9 @@ def _draw_risk(axes: Any, panel: Panel) -> None:
     axes.plot(coverage, np.cumsum(wrong) / rows, color=ACCENT, linewidth=1.5)
     axes.plot(coverage, best, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.set(xlim=(0, 1.02), ylim=(0, None), xlabel="share of rows left to the model", ylabel="error rate among them")
-    _note(axes, f"{_number(panel.scope, 'excess_aurc', 'excess AURC')}\n{errors} errors", side="left")
+    excess = panel.scope.metrics.get("excess_aurc")
+    above = f"excess AURC {excess.value:.2g}\n[{excess.low:.2g}, {excess.high:.2g}]\n" if excess else ""
+    _note(axes, f"{above}{errors} errors", side="left", end="top")
 
 
 def _draw_budget(axes: Any, panel: Panel) -> None:
