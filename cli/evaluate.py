@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from fairstall.evals.suite import Subject, Suite, SuiteReport
 
 CHAMPION, STARTER = "champion", "starter"
+NEEDED = ("matplotlib", "mlflow")  # by evaluate, beyond what serving needs
 
 Data: TypeAlias = Annotated[
     list[Path],
@@ -157,12 +159,12 @@ def rollback(
 
 
 def _suites(names: Sequence[str]) -> "Mapping[str, Suite]":
-    try:
-        from fairstall.evals.suites import all_suites
+    """Those named, or all. Raises before any work when what they draw and log with is not installed."""
+    from fairstall.evals.suites import all_suites
 
-        known = all_suites()
-    except ModuleNotFoundError as error:
-        raise MissingExtra("evaluate", "evals") from error
+    if not all(map(find_spec, NEEDED)):
+        raise MissingExtra("evaluate", "evals")
+    known = all_suites()
     if unknown := [name for name in names if name not in known]:
         raise InputError(f"no suite is called {unknown[0]!r}; there are {', '.join(known)}")
     return {name: known[name] for name in (names or known)}
@@ -170,21 +172,18 @@ def _suites(names: Sequence[str]) -> "Mapping[str, Suite]":
 
 def _record(subject: "Subject", reports: "Mapping[str, SuiteReport]", *, uri: str, artifacts: Path | None) -> str:
     """Log the reports with all that they depend on; the id of the run."""
-    try:
-        from fairstall.evals.provenance import code_revision
-        from fairstall.evals.rows import rows_sha256
-        from fairstall.evals.tracking import RunTags, Tracking, open_run
+    from fairstall.evals.provenance import code_revision
+    from fairstall.evals.rows import rows_sha256
+    from fairstall.evals.tracking import RunTags, Tracking, open_run
 
-        bundle = subject.bundle
-        tags = RunTags(bundle.version, subject.policies.version, rows_sha256(subject.rows), code_revision())
-        with open_run(Tracking(uri, artifacts), name=bundle.version, tags=tags) as run:
-            facts = {"rows": len(subject.rows), "labels": len(bundle.facts.labels), "bundle": bundle.version}
-            run.log_parameters(facts | asdict(subject.bootstrap) | {"suites": " ".join(reports)})
-            for name, report in reports.items():
-                run.log_report(name, report)
-            run.log_text("card.md", bundle.card.read_text(encoding="utf-8"))
-    except ModuleNotFoundError as error:
-        raise MissingExtra("evaluate", "evals") from error
+    bundle = subject.bundle
+    tags = RunTags(bundle.version, subject.policies.version, rows_sha256(subject.rows), code_revision())
+    with open_run(Tracking(uri, artifacts), name=bundle.version, tags=tags) as run:
+        facts = {"rows": len(subject.rows), "labels": len(bundle.facts.labels), "bundle": bundle.version}
+        run.log_parameters(facts | asdict(subject.bootstrap) | {"suites": " ".join(reports)})
+        for name, report in reports.items():
+            run.log_report(name, report)
+        run.log_text("card.md", bundle.card.read_text(encoding="utf-8"))
     return run.run_id
 
 
