@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +18,7 @@ from fairstall.cli.settings import (
     PoliciesSetting,
     TrackingSetting,
     models_folder,
-    tracking_uri,
+    tracking_at,
 )
 from fairstall.model.bundle import Bundle, open_bundle
 from fairstall.model.deployed import Deployments
@@ -31,7 +30,7 @@ from fairstall.model.wire import iso_utc
 
 if TYPE_CHECKING:
     from fairstall.evals.bootstrap import Bootstrap
-    from fairstall.evals.suite import Subject, Suite, SuiteReport
+    from fairstall.evals.suite import Suite, SuiteReport
 
 CHAMPION, STARTER = "champion", "starter"
 NEEDED = ("matplotlib", "mlflow")  # by evaluate, beyond what serving needs
@@ -51,6 +50,15 @@ def evaluate(
     bundle: BundleName,
     data: Data,
     suite: Annotated[list[str] | None, typer.Option(help="What to measure; may be given more than once. All.")] = None,
+    folds: Annotated[
+        Path | None,
+        typer.Option(
+            help="Bundles of the same recipe, each without some sources. By default those that training left."
+        ),
+    ] = None,
+    review_budget: Annotated[
+        float, typer.Option(min=0.001, max=1, help="The share of listings that people can look at.")
+    ] = 0.1,
     draws: Draws = 500,
     seed: Seed = 0,
     policies: PoliciesSetting = None,
@@ -58,6 +66,8 @@ def evaluate(
     tracking: TrackingSetting = None,
 ) -> None:
     """Measure a bundle on labelled rows: every number with its interval, in the terminal and as an MLflow run."""
+    from fairstall.evals.leave_out import folds_of, open_folds
+    from fairstall.evals.recording import record_evaluation
     from fairstall.evals.rows import read_rows
     from fairstall.evals.suite import Subject
 
@@ -66,7 +76,15 @@ def evaluate(
     console = Console()
     reports: dict[str, SuiteReport] = {}
     with _stages() as begin:
-        subject = Subject(opened, policy_set, rows, _bootstrap(draws, seed), begin)
+        subject = Subject(
+            opened,
+            policy_set,
+            rows,
+            _bootstrap(draws, seed),
+            begin=begin,
+            folds=open_folds(folds or folds_of(opened.folder)),
+            review_budget=review_budget,
+        )
         for name, one in suites.items():
             if report := one.run(subject):
                 reports[name] = report
@@ -75,30 +93,44 @@ def evaluate(
             console.print(*reports[name].shown, sep="\n")
         else:
             console.print(f"{name}: not measured, no row is of the kind that it needs", highlight=False)
-    uri = tracking_uri(home, tracking)
-    run_id = _record(subject, reports, uri=uri, artifacts=None if tracking else home / "mlartifacts")
-    console.print(f"MLflow run {run_id} at {uri}", soft_wrap=True, highlight=False)
+    at = tracking_at(home, tracking)
+    console.print(f"MLflow run {record_evaluation(subject, reports, at)} at {at.uri}", soft_wrap=True, highlight=False)
 
 
 def compare(
     first: BundleName,
     second: BundleName,
     data: Data,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the comparison as a page into this file.")] = None,
     draws: Draws = 1000,
     seed: Seed = 0,
     policies: PoliciesSetting = None,
     home: HomeSetting = DEFAULT_HOME,
+    tracking: TrackingSetting = None,
 ) -> None:
     """Compare two bundles on the same rows and say of each number whether the second is better, worse, or neither."""
     from fairstall.evals.compare import compare as measure
+    from fairstall.evals.comparison_report import comparison_page, comparison_report
     from fairstall.evals.promotion import contender
+    from fairstall.evals.recording import record_comparison, run_tags
     from fairstall.evals.rows import read_rows
-    from fairstall.evals.tables import comparison_table
 
+    _require_extra("compare", *NEEDED, "jinja2")
     bundles, rows, policy_set = [_named(name, home) for name in (first, second)], read_rows(data), _policies(policies)
     with _progress("scoring", 2 * len(rows)) as advance:
         sides = [contender(bundle, rows, policies=policy_set, progress=advance) for bundle in bundles]
-    Console().print(comparison_table(measure(*sides, bootstrap=_bootstrap(draws, seed))))
+    comparison = measure(*sides, bootstrap=_bootstrap(draws, seed))
+    report = comparison_report(comparison)
+    tags = run_tags(bundles[1], policy_set, rows)
+    page = comparison_page(comparison, report, tags)
+    console = Console()
+    console.print(*report.shown)
+    if html:
+        html.write_text(page, encoding="utf-8")
+        console.print(f"page {html}", soft_wrap=True, highlight=False)
+    at = tracking_at(home, tracking)
+    run_id = record_comparison(comparison, report, page, tags, at)
+    console.print(f"MLflow run {run_id} at {at.uri}", soft_wrap=True, highlight=False)
 
 
 def promote(
@@ -121,7 +153,7 @@ def promote(
     if override != bool(reason.strip()):
         raise InputError("--override needs a --reason, which is recorded, and --reason is for --override alone")
     champion, rows = bundle_in_force(home), read_rows(data)
-    with _progress("scoring", 2 * len(rows)) as advance:
+    with _stages() as begin:
         examination = examine(
             bundle,
             champion,
@@ -129,7 +161,7 @@ def promote(
             load_rules(rules) if rules else shipped_rules(),
             policies=_policies(policies),
             bootstrap=_bootstrap(draws, seed),
-            progress=advance,
+            begin=begin,
         )
     if examination.candidate and examination.candidate.version == champion.version:
         raise Conflict(f"{champion.version} serves already")
@@ -162,29 +194,16 @@ def _suites(names: Sequence[str]) -> "Mapping[str, Suite]":
     """Those named, or all. Raises before any work when what they draw and log with is not installed."""
     from fairstall.evals.suites import all_suites
 
-    if not all(map(find_spec, NEEDED)):
-        raise MissingExtra("evaluate", "evals")
+    _require_extra("evaluate", *NEEDED)
     known = all_suites()
     if unknown := [name for name in names if name not in known]:
         raise InputError(f"no suite is called {unknown[0]!r}; there are {', '.join(known)}")
     return {name: known[name] for name in (names or known)}
 
 
-def _record(subject: "Subject", reports: "Mapping[str, SuiteReport]", *, uri: str, artifacts: Path | None) -> str:
-    """Log the reports with all that they depend on; the id of the run."""
-    from fairstall.evals.provenance import code_revision
-    from fairstall.evals.rows import rows_sha256
-    from fairstall.evals.tracking import RunTags, Tracking, open_run
-
-    bundle = subject.bundle
-    tags = RunTags(bundle.version, subject.policies.version, rows_sha256(subject.rows), code_revision())
-    with open_run(Tracking(uri, artifacts), name=bundle.version, tags=tags) as run:
-        facts = {"rows": len(subject.rows), "labels": len(bundle.facts.labels), "bundle": bundle.version}
-        run.log_parameters(facts | asdict(subject.bootstrap) | {"suites": " ".join(reports)})
-        for name, report in reports.items():
-            run.log_report(name, report)
-        run.log_text("card.md", bundle.card.read_text(encoding="utf-8"))
-    return run.run_id
+def _require_extra(command: str, *modules: str) -> None:
+    if not all(map(find_spec, modules)):
+        raise MissingExtra(command, "evals")
 
 
 def _named(name: str, home: Path) -> Bundle:

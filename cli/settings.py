@@ -4,9 +4,12 @@ Commands take the annotated types below as parameters; `docs/settings.md` is che
 """
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
+
+if TYPE_CHECKING:
+    from fairstall.evals.tracking import Tracking
 
 DEFAULT_HOME = Path(".fairstall")
 DEFAULT_HOST = "127.0.0.1"
@@ -74,8 +77,13 @@ def database_url(home: Path, database: str | None) -> str:
     return database or f"sqlite:///{home.absolute() / 'fairstall.sqlite'}"
 
 
-def tracking_uri(home: Path, uri: str | None) -> str:
-    return uri or f"sqlite:///{home.absolute() / 'mlflow.sqlite'}"
+def tracking_at(home: Path, uri: str | None) -> "Tracking":
+    """Where runs go. Files are kept beside a store of our own; a tracking server that was named keeps them itself."""
+    from fairstall.evals.tracking import Tracking
+
+    return (
+        Tracking(uri, None) if uri else Tracking(f"sqlite:///{home.absolute() / 'mlflow.sqlite'}", home / "mlartifacts")
+    )
 
 
 def models_folder(home: Path) -> Path:

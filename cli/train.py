@@ -1,7 +1,6 @@
 """`fairstall train` and `fairstall retrain`: options in, progress and main numbers out. The work is in training."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -17,17 +16,16 @@ from fairstall.cli.settings import (
     PoliciesSetting,
     TrackingSetting,
     models_folder,
-    tracking_uri,
+    tracking_at,
 )
+from fairstall.cli.stages import stage_lines
 from fairstall.model.deployed import Deployments
 from fairstall.model.errors import Conflict
 from fairstall.model.policies import PolicySet
 from fairstall.model.policy_file import load_policies, starter_policies
 
 if TYPE_CHECKING:
-    from fairstall.evals.tracking import Tracking
     from fairstall.training.config import TrainingConfig
-    from fairstall.training.progress import Progress, Report
 
 ConfigOption: TypeAlias = Annotated[
     str, typer.Option("--config", help="A TOML file, or the name of one that ships: starter, small.")
@@ -52,21 +50,39 @@ def train(
     chosen = _config(config)
     now = datetime.now(UTC)
     inputs = Inputs(corpora=corpora, labels_file=labels, held_out=tuple(hold_out or ()))
-    folder = out or home / "candidates" / f"{chosen.name}-{now:%Y%m%d-%H%M%S}"
-    with _progress() as report:
+    folder, at = out or home / "candidates" / f"{chosen.name}-{now:%Y%m%d-%H%M%S}", tracking_at(home, tracking)
+    with stage_lines() as report:
         session = train_and_record(
             inputs,
             _policies(policies),
             chosen,
             folder,
-            tracking=_tracking(home, tracking),
+            tracking=at,
             revision=revision_at(now),
             report=report,
         )
     _print_metrics(session.metrics, session.baseline_metrics)
     typer.echo(f"bundle   {session.bundle.folder} ({session.bundle.version})")
-    typer.echo(f"run      {session.run_id} (baseline {session.baseline_run_id}) in {tracking_uri(home, tracking)}")
+    typer.echo(f"run      {session.run_id} (baseline {session.baseline_run_id}) in {at.uri}")
     typer.echo(f"registry fairstall version {session.registered_version}, alias candidate")
+
+
+def held_out(
+    out: Annotated[Path, typer.Argument(help="The JSONL file to write.")],
+    config: ConfigOption = "starter",
+    corpora: CorporaSetting = None,
+    policies: PoliciesSetting = None,
+) -> None:
+    """Write the real rows that a configuration never trains on, one of each group, for `fairstall evaluate`."""
+    from fairstall.model.wire import json_line
+    from fairstall.training.material import gather
+    from fairstall.training.measure import held_out_records
+
+    chosen = _config(config)
+    records = held_out_records(gather(_policies(policies), chosen, corpora=corpora))
+    with out.open("w", encoding="utf-8") as file:
+        file.writelines(f"{json_line(record)}\n" for record in records)
+    typer.echo(f"{len(records)} rows in {out}")
 
 
 def retrain(
@@ -91,14 +107,14 @@ def retrain(
     now = datetime.now(UTC)
     chosen = named_after(_config(config), now)
     deployments = Deployments(models_folder(home))
-    with _progress() as report:
+    with stage_lines() as report:
         result = run(
             corpora,
             labels,
             bundle_in_force(home, bundle),
             chosen,
             policies=_policies(policies),
-            at=Workplace(deployments, _tracking(home, tracking), home / "candidates" / chosen.name),
+            at=Workplace(deployments, tracking_at(home, tracking), home / "candidates" / chosen.name),
             now=now,
             report=report,
             rules=load_rules(rules) if rules else shipped_rules(),
@@ -120,37 +136,6 @@ def _config(name: str) -> "TrainingConfig":
 
 def _policies(path: Path | None) -> PolicySet:
     return load_policies(path) if path else starter_policies()
-
-
-def _tracking(home: Path, uri: str | None) -> "Tracking":
-    from fairstall.evals.tracking import Tracking
-
-    return Tracking(tracking_uri(home, uri), home / "mlartifacts" if uri is None else None)
-
-
-@contextmanager
-def _progress() -> Iterator["Report"]:
-    """One line a stage on standard error: rows done, of how many, rows a second, time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description:20}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-    )
-    with Bars(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def report(progress: "Progress") -> None:
-            if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total, speed="")
-            speed = f"{progress.rows_per_s:.0f} rows/s" if progress.rows_per_s else ""
-            bars.update(tasks[progress.stage], completed=progress.done, speed=speed)
-
-        yield report
 
 
 def _print_metrics(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> None:

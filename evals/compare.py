@@ -49,7 +49,10 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One metric of one scope. `difference` is the second less the first; it rests on `groups` groups."""
+    """One metric of one scope. `difference` is the second less the first.
+
+    It rests on `groups` groups, out of the `observations` groups whose truth is known there.
+    """
 
     scope: str
     metric: str
@@ -57,6 +60,7 @@ class Difference:
     second: float
     difference: Estimate
     groups: int
+    observations: int
     verdict: Word
     higher_is_better: bool
 
@@ -147,6 +151,10 @@ class _Side:
     def macro(self, metric: str, scopes: Sequence[str]) -> Floats:
         return mean_over({s: {metric: self.measured[s][metric]} for s in scopes}, scopes)[metric]
 
+    def observations(self, scopes: Sequence[str]) -> int:
+        """How many groups there are in those scopes together."""
+        return int(np.unique(np.concatenate([self.slices[scope].groups for scope in scopes])).size)
+
 
 def _differences(first: _Side, second: _Side, metrics: Sequence[Metric], bootstrap: Bootstrap) -> list[Difference]:
     """Scope by scope, the macro average first."""
@@ -158,11 +166,13 @@ def _differences(first: _Side, second: _Side, metrics: Sequence[Metric], bootstr
             pair = (first.macro(metric.name, policies), second.macro(metric.name, policies))
             all_groups = sum(groups[scope] for scope in policies)
             mean = _paired(pair, groups=round(all_groups / len(policies)), confidence=bootstrap.confidence)
-            found[MACRO].append(_difference(MACRO, metric, pair, mean, groups=all_groups))
+            seen = first.observations(policies)
+            found[MACRO].append(_difference(MACRO, metric, pair, mean, groups=all_groups, observations=seen))
         for scope in shared:
             pair = (first.measured[scope][metric.name], second.measured[scope][metric.name])
             own = _paired(pair, groups=groups[scope], confidence=bootstrap.confidence)
-            found[scope].append(_difference(scope, metric, pair, own, groups=groups[scope]))
+            seen = first.observations([scope])
+            found[scope].append(_difference(scope, metric, pair, own, groups=groups[scope], observations=seen))
     return [difference for scope in found.values() for difference in scope]
 
 
@@ -180,11 +190,19 @@ def _paired(pair: tuple[Floats, Floats], *, groups: int, confidence: float) -> E
 
 
 def _difference(
-    scope: str, metric: Metric, pair: tuple[Floats, Floats], difference: Estimate, *, groups: int
+    scope: str,
+    metric: Metric,
+    pair: tuple[Floats, Floats],
+    difference: Estimate,
+    *,
+    groups: int,
+    observations: int,
 ) -> Difference:
     word = _word(difference, higher_is_better=metric.higher_is_better, groups=groups)
     first, second = float(pair[0][0]), float(pair[1][0])
-    return Difference(scope, metric.name, first, second, difference, groups, word, metric.higher_is_better)
+    return Difference(
+        scope, metric.name, first, second, difference, groups, observations, word, metric.higher_is_better
+    )
 
 
 def _word(difference: Estimate, *, higher_is_better: bool, groups: int) -> Word:

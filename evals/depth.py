@@ -1,6 +1,6 @@
 """The long-text suite: whether a violation is found wherever it stands in a description of two thousand words."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ import numpy as np
 
 from fairstall.evals.arrays import Bools
 from fairstall.evals.bootstrap import CONFIDENCE, Bootstrap, Estimate, wilson
+from fairstall.evals.progress import Progress
 from fairstall.evals.recall import Kept, recall_kept
 from fairstall.evals.rows import EvalRow
 from fairstall.evals.scored import score_rows
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from fairstall.model.bundle import Bundle
     from fairstall.model.policies import PolicySet
 
-Progress = Callable[[int], None]
 WORDS = 2000
 DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LONGEST_VIOLATION = 80  # words of a violation that are put into the text

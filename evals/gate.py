@@ -4,8 +4,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
 from fairstall.evals.compare import Comparison, Difference, Word
-from fairstall.evals.gate_rules import BundleRule, CalibrationRule, CoverageRule, GateRules, MacroRule, PolicyRule
-from fairstall.evals.slices import MACRO, POLICY_PREFIX
+from fairstall.evals.gate_rules import (
+    AttackRule,
+    BundleRule,
+    CalibrationRule,
+    CoverageRule,
+    GateRules,
+    MacroRule,
+    PolicyRule,
+    SpeedRule,
+)
+from fairstall.evals.slices import LISTING, MACRO, POLICY_PREFIX
+from fairstall.evals.trials import Trials
 from fairstall.model.bundle import Bundle
 
 
@@ -71,18 +81,26 @@ def model_facts(bundle: Bundle) -> ModelFacts:
 
 
 def judge(
-    comparison: Comparison | None, *, candidate: ModelFacts, champion: ModelFacts | None, rules: GateRules
+    comparison: Comparison | None,
+    trials: Trials | None,
+    *,
+    candidate: ModelFacts,
+    champion: ModelFacts | None,
+    rules: GateRules,
 ) -> GateVerdict:
-    """Apply every rule. `comparison` has the champion first and the candidate second.
+    """Apply every rule. `comparison` and `trials` have the champion first and the candidate second.
 
     Without a champion there is nothing to compare with, and only the rules about the bundle itself apply. A candidate
     that does not open is asked nothing else.
     """
     lines = list(_bundle_lines(candidate, rules.bundle))
     if candidate.problem is None and champion is not None:
-        if comparison is None:
-            raise ValueError("a candidate is judged against a champion by a comparison")
+        if comparison is None or trials is None:
+            raise ValueError("a candidate is judged against a champion by a comparison and by trials")
         lines += _measured_lines(comparison, rules)
+        lines += _attack_lines(trials, rules.attacks)
+        lines.append(_speed_line(trials, rules.speed))
+        lines.append(_automation_line(comparison.find(LISTING, "automation_rate"), rules.coverage))
         lines += _coverage_lines(candidate, champion, rules.coverage)
     return GateVerdict(tuple(lines))
 
@@ -116,9 +134,38 @@ def _macro_line(found: Difference | None, rule: MacroRule) -> GateLine:
 
 
 def _policy_line(found: Difference, rule: PolicyRule) -> GateLine:
-    lost = found.verdict is Word.WORSE and found.smallest_loss > rule.largest_loss
-    limit = f"no loss above {rule.largest_loss:g} with confidence"
-    return GateLine(f"{found.scope}.{found.metric}", not lost, f"{_shown(found)}, {found.verdict}", limit)
+    return _loss_line(f"{found.scope}.{found.metric}", found, rule.largest_loss)
+
+
+def _attack_lines(trials: Trials, rule: AttackRule) -> Iterator[GateLine]:
+    for name, found in trials.attacks.items():
+        yield _loss_line(f"attacks.{name}.recall", found, rule.largest_recall_loss)
+    if not trials.attacks:
+        measured = "not measured: no violation is in a language that both read"
+        yield GateLine("attacks.recall", False, measured, _no_loss_above(rule.largest_recall_loss))
+
+
+def _speed_line(trials: Trials, rule: SpeedRule) -> GateLine:
+    measured = f"{100 * trials.slowdown:+.0f} % time a listing"
+    limit = f"{100 * rule.largest_slowdown:+.0f} % at most"
+    return GateLine("speed.slowdown", trials.slowdown <= rule.largest_slowdown, measured, limit)
+
+
+def _automation_line(found: Difference | None, rule: CoverageRule) -> GateLine:
+    if found is None:
+        limit = _no_loss_above(rule.largest_automation_loss)
+        return GateLine("coverage.automation_rate", False, "not measured: no truth is known", limit)
+    return _loss_line("coverage.automation_rate", found, rule.largest_automation_loss)
+
+
+def _loss_line(name: str, found: Difference, largest_loss: float) -> GateLine:
+    """Refuses a loss that is larger with confidence: the whole interval lies beyond the limit."""
+    lost = found.verdict is Word.WORSE and found.smallest_loss > largest_loss
+    return GateLine(name, not lost, f"{_shown(found)}, {found.verdict}", _no_loss_above(largest_loss))
+
+
+def _no_loss_above(limit: float) -> str:
+    return f"no loss above {limit:g} with confidence"
 
 
 def _calibration_line(found: Difference | None, rule: CalibrationRule) -> GateLine:

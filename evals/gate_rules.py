@@ -32,9 +32,20 @@ class CalibrationRule:
 
 @dataclass(frozen=True, slots=True)
 class CoverageRule:
+    largest_automation_loss: float = 0.05
     fewer_block_certificates: int = 0
     fewer_release_certificates: int = 0
     fewer_policies: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AttackRule:
+    largest_recall_loss: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedRule:
+    largest_slowdown: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,8 @@ class GateRules:
     macro: MacroRule = field(default_factory=MacroRule)
     policy: PolicyRule = field(default_factory=PolicyRule)
     calibration: CalibrationRule = field(default_factory=CalibrationRule)
+    attacks: AttackRule = field(default_factory=AttackRule)
+    speed: SpeedRule = field(default_factory=SpeedRule)
     coverage: CoverageRule = field(default_factory=CoverageRule)
     bundle: BundleRule = field(default_factory=BundleRule)
 

@@ -2,7 +2,8 @@
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any, Literal
@@ -60,17 +61,31 @@ def draw_plots(scored: ScoredRows, evaluation: Evaluation, thresholds: Threshold
     return {name: _sheet(title, panels, evaluation, draw) for name, (title, draw) in sheets.items()}
 
 
-def _sheet(title: str, panels: list[Panel], evaluation: Evaluation, draw: Callable[[Any, Panel], None]) -> bytes:
+@contextmanager
+def styled_figure(width_inches: float, height_inches: float) -> Iterator[Any]:
+    """A matplotlib figure in the house's look; draw and save it inside."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = min(COLUMNS, len(panels))
-    rows = math.ceil(len(panels) / columns)
     style = {"font.family": "DejaVu Sans", "font.size": 8, "text.color": INK, "axes.edgecolor": MUTED}
     with rc_context({**style, "xtick.color": MUTED, "ytick.color": MUTED, "axes.labelcolor": MUTED}):
-        figure = Figure(figsize=(max(2, columns) * PANEL_INCHES[0], rows * PANEL_INCHES[1] + 0.7), layout="constrained")
+        figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
         FigureCanvasAgg(figure)
+        yield figure
+
+
+def png(figure: Any) -> bytes:
+    """The figure as PNG; the same figure gives the same bytes."""
+    written = io.BytesIO()
+    figure.savefig(written, format="png", dpi=DOTS_PER_INCH, facecolor="white", metadata={"Software": None})
+    return written.getvalue()
+
+
+def _sheet(title: str, panels: list[Panel], evaluation: Evaluation, draw: Callable[[Any, Panel], None]) -> bytes:
+    columns = min(COLUMNS, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    with styled_figure(max(2, columns) * PANEL_INCHES[0], rows * PANEL_INCHES[1] + 0.7) as figure:
         heading = _heading(title, evaluation, LETTERS_A_PANEL * max(2, columns))
         figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
         grid = figure.subplots(rows, columns, squeeze=False)
@@ -79,9 +94,7 @@ def _sheet(title: str, panels: list[Panel], evaluation: Evaluation, draw: Callab
             draw(axes, panel)
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
-        written = io.BytesIO()
-        figure.savefig(written, format="png", dpi=DOTS_PER_INCH, facecolor="white", metadata={"Software": None})
-    return written.getvalue()
+        return png(figure)
 
 
 def _heading(title: str, evaluation: Evaluation, width: int) -> str:

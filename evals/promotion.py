@@ -8,8 +8,11 @@ from fairstall.evals.bootstrap import Bootstrap
 from fairstall.evals.compare import Comparison, Contender, compare
 from fairstall.evals.gate import GateVerdict, ModelFacts, judge, model_facts
 from fairstall.evals.gate_rules import GateRules
-from fairstall.evals.scored import Progress, score_rows
+from fairstall.evals.progress import Begin, Progress, unwatched
+from fairstall.evals.rows import eval_row
+from fairstall.evals.scored import score_rows
 from fairstall.evals.slices import MACRO
+from fairstall.evals.trials import try_both
 from fairstall.model.bundle import Bundle, open_bundle
 from fairstall.model.deployed import Deployment, Deployments
 from fairstall.model.errors import BundleError, Conflict, InputError
@@ -43,29 +46,33 @@ def examine(
     *,
     policies: PolicySet | None = None,
     bootstrap: Bootstrap | None = None,
-    progress: Progress | None = None,
+    begin: Begin = unwatched,
 ) -> Examination:
-    """Score the candidate in `folder` and the champion on the same rows, compare and judge.
+    """Score the candidate in `folder` and the champion on the same rows, compare, try both further, and judge.
 
-    `rows` are as `score_rows` takes them; `progress` is told of both passes. Raises InputError when there is a champion
-    but no row to compare on.
+    `rows` are as `score_rows` takes them. Raises InputError when there is a champion but no row to compare on.
     """
+    from fairstall.model.policy_file import starter_policies
     from fairstall.model.scorer import OnnxScorer
 
+    policies, bootstrap = policies or starter_policies(), bootstrap or Bootstrap(draws=1000)
+    progress = begin("scoring", 2 * len(rows)) if champion else None
     try:
         candidate = open_bundle(folder)
         OnnxScorer(candidate)
         second = contender(candidate, rows, policies=policies, progress=progress) if champion else None
     except BundleError as error:
         facts = ModelFacts(version=folder.name, problem=str(error))
-        return Examination(None, champion, None, judge(None, candidate=facts, champion=None, rules=rules))
-    comparison = None
+        return Examination(None, champion, None, judge(None, None, candidate=facts, champion=None, rules=rules))
+    comparison = trials = None
     if champion and second:
-        comparison = compare(
-            contender(champion, rows, policies=policies, progress=progress), second, bootstrap=bootstrap
-        )
+        first = contender(champion, rows, policies=policies, progress=progress)
+        comparison = compare(first, second, bootstrap=bootstrap)
+        kept = [eval_row(row) for row in rows]
+        trials = try_both(champion, candidate, kept, policies=policies, bootstrap=bootstrap, begin=begin)
     verdict = judge(
         comparison,
+        trials,
         candidate=model_facts(candidate),
         champion=model_facts(champion) if champion else None,
         rules=rules,

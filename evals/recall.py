@@ -50,7 +50,7 @@ def recall_kept(scored: ScoredRows, plain: Bools, changed: Bools, *, bootstrap: 
     columns = np.flatnonzero((truth.sum(axis=0) >= LEAST_VIOLATIONS) & (truth & plain).any(axis=0))
     if not columns.size:
         return None
-    before, after = (_recalls(scored, truth, caught, columns, bootstrap) for caught in (plain, changed))
+    before, after = (shares_caught(scored, truth, caught, columns, bootstrap) for caught in (plain, changed))
     groups = [int(np.unique(scored.groups[truth[:, column]]).size) for column in columns]
     evidence = round(sum(groups) / len(groups))  # that of a policy on average, as for any macro number
 
@@ -67,10 +67,10 @@ def recall_kept(scored: ScoredRows, plain: Bools, changed: Bools, *, bootstrap: 
     )
 
 
-def _recalls(scored: ScoredRows, truth: Bools, caught: Bools, columns: Ints, bootstrap: Bootstrap) -> Floats:
-    """(policies, 1 + draws), the recall itself first."""
+def shares_caught(scored: ScoredRows, of: Bools, caught: Bools, columns: Ints, bootstrap: Bootstrap) -> Floats:
+    """(columns, 1 + draws): per policy the share of the cells under `of` that are caught, the share itself first."""
     parts = []
     for weights in weightings(scored, bootstrap):
-        found = (truth & caught)[:, columns].T.astype(np.float64) @ weights
-        parts.append(found / (truth[:, columns].T.astype(np.float64) @ weights))
+        found = (of & caught)[:, columns].T.astype(np.float64) @ weights
+        parts.append(found / (of[:, columns].T.astype(np.float64) @ weights))
     return np.concatenate(parts, axis=1)

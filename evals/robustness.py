@@ -5,7 +5,7 @@ The attacks are in `attacks`; listings are scored as serving would, canonical vi
 
 import random
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from fairstall.evals.arrays import Floats
 from fairstall.evals.attacks import ATTACKS, Attack
 from fairstall.evals.bootstrap import Bootstrap, Estimate
 from fairstall.evals.compare import Contender, compare
+from fairstall.evals.progress import Progress
 from fairstall.evals.recall import Kept, recall_kept, stopped
 from fairstall.evals.rows import EvalRow
 from fairstall.evals.scored import score_rows, scored_rows
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from fairstall.model.bundle import Bundle
     from fairstall.model.policies import PolicySet
 
-Progress = Callable[[int], None]
 NO_LAYERS: tuple[Layer, ...] = ()
 
 

@@ -1,12 +1,13 @@
 """Rows with a bundle's scores beside their truth: what every metric starts from. No metric lives here."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fairstall.evals.arrays import Bools, Floats, Texts
+from fairstall.evals.progress import Progress
 from fairstall.evals.rows import EvalRow, eval_row
 from fairstall.model.errors import InputError
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 SESSIONS = 2
 ROWS_AT_ONCE = 512
-
-Progress = Callable[[int], None]
+BY_CELL = ("probabilities", "truth", "known")
+BY_ROW = ("weights", "groups", "sources", "ids", "violating", "outcomes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ class ScoredRows:
 
     def __post_init__(self) -> None:
         rows, shape = len(self.ids), (len(self.ids), len(self.labels))
-        for name in ("probabilities", "truth", "known"):
+        for name in BY_CELL:
             if getattr(self, name).shape != shape:
                 raise InputError(f"{name} has the shape {getattr(self, name).shape}, not {shape}")
-        for name in ("weights", "groups", "sources", "violating", "outcomes"):
+        for name in BY_ROW:
             value = getattr(self, name)
             if value is not None and value.shape != (rows,):
                 raise InputError(f"{name} has the shape {value.shape}, not {(rows,)}")
@@ -60,7 +61,15 @@ class ScoredRows:
     def on_labels(self, labels: Sequence[str]) -> "ScoredRows":
         """The same rows with only `labels`, in that order. Raises ValueError when one is not scored here."""
         columns = [self.labels.index(label) for label in labels]
-        return _replaced(self, labels=tuple(labels), columns=columns)
+        cells = {name: getattr(self, name)[:, columns] for name in BY_CELL}
+        return replace(self, labels=tuple(labels), **cells)
+
+    def on_rows(self, ids: Sequence[str]) -> "ScoredRows":
+        """Only the rows with those ids, in that order. Raises KeyError when one is not scored here."""
+        places = {row_id: place for place, row_id in enumerate(self.ids.tolist())}
+        kept = [places[row_id] for row_id in ids]
+        arrays = {name: value[kept] for name in (*BY_CELL, *BY_ROW) if (value := getattr(self, name)) is not None}
+        return replace(self, **arrays)
 
 
 def score_rows(
@@ -118,18 +127,3 @@ def scored_rows(
 def _chunks(rows: Sequence[EvalRow]) -> Iterator[Sequence[EvalRow]]:
     for start in range(0, len(rows), ROWS_AT_ONCE):
         yield rows[start : start + ROWS_AT_ONCE]
-
-
-def _replaced(scored: ScoredRows, *, labels: tuple[str, ...], columns: list[int]) -> ScoredRows:
-    return ScoredRows(
-        labels=labels,
-        probabilities=scored.probabilities[:, columns],
-        truth=scored.truth[:, columns],
-        known=scored.known[:, columns],
-        weights=scored.weights,
-        groups=scored.groups,
-        sources=scored.sources,
-        ids=scored.ids,
-        violating=scored.violating,
-        outcomes=scored.outcomes,
-    )

@@ -5,10 +5,13 @@ To add one, add a module there with a `SUITE`: nothing else changes but its line
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from fairstall.evals.bootstrap import Bootstrap
+from fairstall.evals.progress import Begin, unwatched
 from fairstall.evals.rows import EvalRow
+from fairstall.evals.scored import ScoredRows, score_rows
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,19 +19,30 @@ if TYPE_CHECKING:
     from fairstall.model.bundle import Bundle
     from fairstall.model.policies import PolicySet
 
-Progress = Callable[[int], None]
 Columns = Mapping[str, Sequence[object]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
-    """What is measured, and on what. `begin(stage, total)` gives what is told how many more of `total` are done."""
+    """What is measured, and on what.
+
+    `folds` are bundles of the same recipe, each trained without some sources. `review_budget` is the share of listings
+    that people can look at.
+    """
 
     bundle: "Bundle"
     policies: "PolicySet"
     rows: Sequence[EvalRow]
     bootstrap: Bootstrap
-    begin: Callable[[str, int], Progress]
+    begin: Begin = unwatched
+    folds: "Sequence[Bundle]" = ()
+    review_budget: float = 0.1
+
+    @cached_property
+    def scored(self) -> ScoredRows:
+        """All rows, scored once for every suite that reads them as they are."""
+        progress = self.begin("listings", len(self.rows))
+        return score_rows(self.bundle, self.rows, policies=self.policies, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +63,11 @@ class SuiteReport:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """`run` gives None when the rows hold nothing that it could measure."""
+    """`run` gives None when the rows hold nothing that it could measure. Twice gives the same bytes, unless a suite
+    says that it is not `repeatable`, since what it measures is the machine as well.
+    """
 
     name: str
     about: str
     run: Callable[[Subject], SuiteReport | None]
+    repeatable: bool = True

@@ -10,23 +10,25 @@ from fairstall.evals.bootstrap import Estimate
 from fairstall.evals.compare import Comparison, Difference, Word
 from fairstall.evals.evaluation import Evaluation, Scope
 from fairstall.evals.gate import GateVerdict
+from fairstall.evals.guarantees import Guarantee
+from fairstall.evals.headings import HEADINGS, scope_name
 from fairstall.evals.languages import LanguageGateReport
+from fairstall.evals.look_alikes import LookAlikes
+from fairstall.evals.power import POWER, needed_words
 from fairstall.evals.recall import Kept
+from fairstall.evals.routers import RouterReport
 from fairstall.evals.slices import LISTING, MACRO, POLICY_PREFIX, SOURCE_PREFIX
+from fairstall.evals.speed import Speed
+from fairstall.model.routing import Router
 
-HEADINGS = {
-    "average_precision": "average precision",
-    "precision_at_recall_80": "precision at recall 0.8",
-    "recall_at_false_positives_1": "recall at 1 % false pos.",
-    "recall": "recall",
-    "false_positive_rate": "false pos. rate",
-    "automation_rate": "automated",
-    "automated_error_rate": "wrong of automated",
-    "ece": "ECE",
-    "brier": "Brier",
-}
 POLICY_METRICS = ("average_precision", "precision_at_recall_80", "recall_at_false_positives_1", "ece")
 LISTING_METRICS = ("average_precision", "recall", "false_positive_rate", "automation_rate", "automated_error_rate")
+UNSEEN_METRICS = (
+    "automation_rate",
+    "automated_error_rate",
+    "errors_captured_at_review_10",
+    "errors_captured_at_review_20",
+)
 WIDE_METRICS = ("average_precision", "recall", "false_positive_rate", "ece")  # compared for macro and listing
 NARROW_METRICS = ("average_precision", "recall", "false_positive_rate")  # the first that was measured, for the rest
 _COLOURS = {Word.BETTER: "green", Word.WORSE: "red", Word.CANNOT_TELL: "dim"}
@@ -64,7 +66,7 @@ def comparison_table(comparison: Comparison) -> Table:
     for kind in ((MACRO,), (LISTING,), (POLICY_PREFIX,), (SOURCE_PREFIX,)):
         for scope, found_here in by_scope.items():
             if scope.startswith(kind):
-                _add_differences(table, scope, _shown(scope, found_here))
+                _add_differences(table, scope, _shown(scope, found_here), comparison)
         table.add_section()
     table.caption = _comparison_caption(comparison)
     return table
@@ -110,6 +112,61 @@ def language_table(reports: Mapping[str, LanguageGateReport]) -> Table:
     return table
 
 
+def look_alike_table(found: Mapping[str, LookAlikes]) -> Table:
+    """A row for each policy, and their mean."""
+    table = _table("Words and deeds, by score at the release threshold")
+    table.add_column("", overflow="fold")
+    for column in ("with its words, stopped", "without, stopped", "violations without, found"):
+        table.add_column(column, justify="right", min_width=9)
+    for scope, one in found.items():
+        cells = [_number(share) if share else Text("-", "dim") for share in (one.worded, one.plain, one.unnamed)]
+        table.add_row(Text(scope_name(scope)), *cells)
+    return table
+
+
+def unseen_table(evaluation: Evaluation) -> Table:
+    """A row for each unseen source, and all of them: listings as wholes."""
+    table = _scope_table("Sources that the recipe has not seen, listings as wholes", UNSEEN_METRICS)
+    names = [name for name in evaluation.scopes if name.startswith(SOURCE_PREFIX)]
+    _add_scopes(table, evaluation, [*names, LISTING], UNSEEN_METRICS)
+    return table
+
+
+def guarantee_table(found: Mapping[str, Guarantee]) -> Table:
+    """A row for block thresholds and one for release thresholds."""
+    table = _table("Certified thresholds whose risk was above the target on rows that did not certify them")
+    table.add_column("")
+    for column in ("certified", "above the target", "promised at most"):
+        table.add_column(column, justify="right")
+    for kind, one in found.items():
+        table.add_row(kind, str(one.certified), _number(one.share), f"{one.promised:.2f}")
+    return table
+
+
+def router_table(found: Mapping[str, RouterReport], review_budget: float) -> Table:
+    """A row for each scope, the errors that each router finds, and the router to use."""
+    table = _table(f"Errors found when people look at {100 * review_budget:g} % of the listings")
+    table.add_column("", overflow="fold")
+    table.add_column("errors", justify="right")
+    for router in Router:
+        table.add_column(router.value, justify="right", min_width=9)
+    table.add_column("use")
+    for scope, report in found.items():
+        cells = [_number(report.captured[router]) for router in Router]
+        table.add_row(Text(scope_name(scope)), str(report.errors), *cells, report.best.value)
+    return table
+
+
+def speed_table(speed: Speed) -> Table:
+    """One row: listings a second, and how long a listing takes."""
+    table = _table(f"Speed of {speed.listings} listings, one at a time on one thread")
+    for column in ("listings/s", "p50 ms", "p99 ms"):
+        table.add_column(column, justify="right")
+    found = (speed.listings_per_s, speed.p50_ms, speed.p99_ms)
+    table.add_row(*(f"{one.value:.1f} ({one.low:.1f}-{one.high:.1f})" for one in found))
+    return table
+
+
 def _table(title: str) -> Table:
     return Table(
         title=title,
@@ -138,7 +195,7 @@ def _add_scopes(table: Table, evaluation: Evaluation, names: Sequence[str], metr
             if name in (MACRO, LISTING):
                 table.add_section()
             cells = [_cell(scope, metric) for metric in metrics]
-            table.add_row(_name(name), str(scope.rows), str(scope.violations), *cells)
+            table.add_row(Text(scope_name(name)), str(scope.rows), str(scope.violations), *cells)
 
 
 def _cell(scope: Scope, metric: str) -> Text:
@@ -150,19 +207,17 @@ def _number(found: Estimate) -> Text:
     return Text.assemble(f"{found.value:.3f}\n", (f"{found.low:.2f}-{found.high:.2f}", "dim"))
 
 
-def _name(scope: str) -> Text:
-    return Text({MACRO: "mean of policies", LISTING: "all listings"}.get(scope, scope.partition("/")[2] or scope))
-
-
 def _shown(scope: str, found: Mapping[str, Difference]) -> list[Difference]:
     if scope in (MACRO, LISTING):
         return [found[metric] for metric in WIDE_METRICS if metric in found]
     return [found[metric] for metric in NARROW_METRICS if metric in found][:1]
 
 
-def _add_differences(table: Table, scope: str, shown: Sequence[Difference]) -> None:
-    for name, found in zip(_once(_name(scope)), shown, strict=False):
+def _add_differences(table: Table, scope: str, shown: Sequence[Difference], comparison: Comparison) -> None:
+    for name, found in zip(_once(Text(scope_name(scope))), shown, strict=False):
         word = Text(str(found.verdict), _COLOURS[found.verdict])
+        if more := needed_words(found, comparison):
+            word.append(f"\n{more}", "dim")
         change = f"{found.first:.3f} {found.second:.3f}"
         table.add_row(name, HEADINGS[found.metric], change, _signed(found.difference), word)
 
@@ -186,4 +241,7 @@ def _comparison_caption(comparison: Comparison) -> str:
     ):
         if codes:
             parts.append(f"{name} {', '.join(codes)}")
+    parts.append(
+        f"labels: how many more would tell in {100 * POWER:.0f} % of cases, if the difference is the measured one"
+    )
     return "; ".join(parts)

@@ -15,7 +15,7 @@ from fairstall.evals.suite import Columns, SuiteReport
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-EVALUATIONS = "fairstall evaluations"
+EVALUATIONS, COMPARISONS = "fairstall evaluations", "fairstall comparisons"
 METRICS_AT_ONCE = 1000  # what MLflow takes in one request
 PARAMETERS_AT_ONCE = 100
 
@@ -37,6 +37,19 @@ class RunTags:
     policy_version: str
     data_hash: str
     code_revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A run that is in the store already."""
+
+    run_id: str
+    experiment_id: str
+
+    @property
+    def page(self) -> str:
+        """Where it is on MLflow's pages, relative to their address."""
+        return f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
 
 class Run:
@@ -81,6 +94,14 @@ class Run:
     def log_text(self, path: str, text: str) -> None:
         self._write(path, text.encode())
 
+    def link(self, name: str, run: "FoundRun") -> None:
+        """Tag the run with the id of another one: `fairstall.NAME_run`."""
+        self._client.set_tag(self.run_id, f"fairstall.{name}_run", run.run_id)
+
+    def describe(self, markdown: str) -> None:
+        """What MLflow's page shows as the run's description."""
+        self._client.set_tag(self.run_id, "mlflow.note.content", markdown)
+
     def log_file(self, file: Path, *, folder: str | None = None) -> None:
         self._client.log_artifact(self.run_id, str(file), folder)
 
@@ -106,6 +127,22 @@ def open_run(tracking: Tracking, *, name: str, tags: RunTags) -> Iterator[Run]:
         client.set_terminated(run_id, "FAILED")
         raise
     client.set_terminated(run_id, "FINISHED")
+
+
+def last_evaluation(tracking: Tracking, *, bundle_version: str, data_hash: str) -> FoundRun | None:
+    """The newest finished evaluation of that bundle on those rows, or None."""
+    client = tracking_client(tracking.uri)
+    experiment = client.get_experiment_by_name(EVALUATIONS)
+    if experiment is None:
+        return None
+    wanted = f"tags.`fairstall.bundle_version` = '{bundle_version}' and tags.`fairstall.data_hash` = '{data_hash}'"
+    found = client.search_runs(
+        [experiment.experiment_id],
+        f"{wanted} and attributes.status = 'FINISHED'",
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
+    )
+    return FoundRun(found[0].info.run_id, experiment.experiment_id) if found else None
 
 
 def tracking_client(uri: str) -> "MlflowClient":

@@ -16,6 +16,7 @@ from typing import Any
 from fairstall.model.calibration import PlattCalibration
 from fairstall.model.certificates import PolicyThresholds, thresholds_from_json
 from fairstall.model.errors import BundleError
+from fairstall.model.routing import Routing, routing_from_json
 
 FORMAT = 1
 MODEL_FILE = "model.onnx"
@@ -30,7 +31,8 @@ class BundleFacts:
     """What a bundle knows about itself.
 
     `labels` are policy codes in the order of the logits. A window has `max_tokens` tokens at most and shares
-    `overlap_tokens` with its neighbour; a listing has `max_windows` at most. `languages` are ISO 639-1.
+    `overlap_tokens` with its neighbour; a listing has `max_windows` at most. `languages` are ISO 639-1. `routing` says
+    which listings people look at first.
     `data`, `training` and `parity` are records for people and for MLflow: hashes, configuration, seed, measured drift.
     """
 
@@ -41,6 +43,7 @@ class BundleFacts:
     languages: tuple[str, ...]
     calibration: Mapping[str, PlattCalibration]
     thresholds: Mapping[str, PolicyThresholds]
+    routing: Routing = field(default_factory=Routing)
     max_tokens: int = 128
     overlap_tokens: int = 32
     max_windows: int = 48
@@ -111,6 +114,8 @@ def _facts(content: Mapping[str, Any], path: Path) -> BundleFacts:
         values["languages"] = tuple(values["languages"])
         values["calibration"] = {code: PlattCalibration(**c) for code, c in values["calibration"].items()}
         values["thresholds"] = {code: thresholds_from_json(t) for code, t in values["thresholds"].items()}
+        if "routing" in values:
+            values["routing"] = routing_from_json(values["routing"])
         facts = BundleFacts(**values)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"{path} lacks or misspells a field: {error}") from error

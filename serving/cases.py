@@ -3,6 +3,7 @@
 import random
 from datetime import datetime
 
+from fairstall.model.bundle import BundleFacts
 from fairstall.model.decide import Finding, Outcome
 from fairstall.model.decision import Assessment
 from fairstall.model.identifiers import time_ordered_id
@@ -14,14 +15,14 @@ WITHOUT_SCORE = 0.5  # a rule's match on a policy that no model scores
 WITHOUT_FINDING = 0.25  # a doubt alone: the language is unknown, the text too long or disguised
 
 
-def case_for(assessment: Assessment, policies: PolicySet, *, now: datetime) -> NewCase | None:
-    """The case that an assessment opens: none, one because it is uncertain, or one of the control sample.
+def case_for(assessment: Assessment, policies: PolicySet, facts: BundleFacts, *, now: datetime) -> NewCase | None:
+    """The case that an assessment by that bundle opens: none, an uncertain one, or one of the control sample.
 
     A control case has a random priority, so that its place in the queue does not give it away.
     """
     if assessment.outcome is Outcome.REVIEW:
-        gravest = max(assessment.findings, key=lambda finding: _priority(finding, policies), default=None)
-        priority = _priority(gravest, policies) if gravest else WITHOUT_FINDING
+        gravest = max(assessment.findings, key=lambda finding: _priority(finding, policies, facts), default=None)
+        priority = _priority(gravest, policies, facts) if gravest else WITHOUT_FINDING
         return NewCase(time_ordered_id(now), CaseReason.UNCERTAIN, gravest.policy if gravest else None, priority)
     if assessment.sampling.control:
         policy = assessment.findings[0].policy if assessment.findings else None
@@ -29,7 +30,13 @@ def case_for(assessment: Assessment, policies: PolicySet, *, now: datetime) -> N
     return None
 
 
-def _priority(finding: Finding, policies: PolicySet) -> float:
-    """Expected harm, 0 to 1: the weight of the policy's severity times the probability that it is violated."""
-    probability = WITHOUT_SCORE if finding.probability is None else finding.probability
-    return SEVERITY_WEIGHT[policies[finding.policy].severity] * probability
+def _priority(finding: Finding, policies: PolicySet, facts: BundleFacts) -> float:
+    """What looking at it saves, 0 to 1: the weight of the policy's severity times the doubt of the bundle's routing."""
+    return SEVERITY_WEIGHT[policies[finding.policy].severity] * _doubt(finding, facts)
+
+
+def _doubt(finding: Finding, facts: BundleFacts) -> float:
+    if finding.probability is None:
+        return WITHOUT_SCORE
+    release = facts.thresholds[finding.policy].release.value
+    return facts.routing.doubt(finding.policy, finding.probability, release)

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from fairstall.model.assess import Assessor
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import Decision
 from fairstall.model.errors import ListingError
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
-from fairstall.model.policies import PolicySet
 from fairstall.model.wire import answer_body
 from fairstall.records.ledger import LedgerEntry, Submission
 from fairstall.records.outbox import decision_event
@@ -80,12 +80,12 @@ class ScoringService:
     async def _settle(self, listing: Listing, *, with_scores: bool) -> Settled:
         batcher = self._model.batcher
         scored = await batcher.score(listing)
-        return self._settled(listing, scored, batcher.assessor.policies, with_scores=with_scores)
+        return self._settled(listing, scored, batcher.assessor, with_scores=with_scores)
 
-    def _settled(self, listing: Listing, scored: Scored, policies: PolicySet, *, with_scores: bool) -> Settled:
+    def _settled(self, listing: Listing, scored: Scored, assessor: Assessor, *, with_scores: bool) -> Settled:
         begun, now = perf_counter(), self._clock()
         assessment = scored.assessment
-        case = case_for(assessment, policies, now=now)
+        case = case_for(assessment, assessor.policies, assessor.bundle.facts, now=now)
         decision = Decision(
             decision_id=time_ordered_id(now),
             listing_id=listing.listing_id,

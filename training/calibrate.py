@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from fairstall.evals.certify import CertifyConfig
 from fairstall.model.calibration import PlattCalibration
-from fairstall.training.config import CertifyConfig
 from fairstall.training.scoring import ScoredRows
 
 Vector = npt.NDArray[np.float64]

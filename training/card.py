@@ -14,6 +14,7 @@ from fairstall.evals.robustness import Robustness
 from fairstall.evals.slices import policy_scope
 from fairstall.model.bundle import BundleFacts
 from fairstall.model.certificates import Threshold
+from fairstall.model.routing import Routing
 from fairstall.training.examine import Examination
 from fairstall.training.rows import AUTHORED
 from fairstall.training.unseen import UnseenSource
@@ -48,6 +49,7 @@ def model_card(facts: BundleFacts, results: Results, *, model_bytes: int) -> str
         confidence=f"{100 * config['certify']['confidence']:g}",
         threshold_table=_threshold_table(facts),
         uncertified=_uncertified(facts),
+        routing=_routing(facts.routing),
         policy_table=_policy_table(facts.labels, real, baseline.get(True)),
         macro=_macro(real, baseline.get(True)),
         authored_table=_policy_table(facts.labels, evaluations.get(False), baseline.get(False)),
@@ -109,6 +111,15 @@ def _uncertified(facts: BundleFacts) -> str:
     return (
         f"No block threshold could be certified for {', '.join(never)}: too few real held-out violations, or too many"
         " compliant rows among the highest scores. The model alone never blocks for these; people and rules do."
+    )
+
+
+def _routing(routing: Routing) -> str:
+    if routing.review_budget is None:
+        return "Cases are reviewed with the likeliest violations first: too few errors spoke for another order."
+    return (
+        f"Cases are reviewed in the order of the router `{routing.router}`, weighed by the severity of the policy:"
+        f" with reviews of {100 * routing.review_budget:g} % of the certification rows it found the most errors."
     )
 
 

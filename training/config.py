@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_type_hints
 
+from fairstall.evals.certify import CertifyConfig
 from fairstall.model.errors import SetupError
 
 T = TypeVar("T")
@@ -101,27 +102,6 @@ class TuneConfig:
     kept_of_pretrained: float = 0.0
     refit_head: bool = True
     bf16: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class CertifyConfig:
-    """`confidence` is one-sided. `least_positives` is what a policy's own calibration needs; below it, it shares one.
-
-    A certified release threshold stands only when it stops at most `release_stops` of the compliant rows; otherwise the
-    threshold is the one that stops `best_effort_stops` of them. Its certificate then does not hold. Where real rows
-    calibrated the policy it is never above `release_ceiling`: what is more likely than that is looked at, whatever it
-    costs. Among authored rows every other one is a violation, so odds learned from them are no reason to look.
-    A block threshold is never below `block_floor`, and must also keep the upper bound of blocked compliant rows at or
-    below `wrong_blocks`.
-    """
-
-    confidence: float = 0.95
-    least_positives: int = 30
-    release_stops: float = 0.01
-    best_effort_stops: float = 0.0015
-    release_ceiling: float = 0.35
-    wrong_blocks: float = 0.001
-    block_floor: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)

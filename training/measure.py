@@ -7,8 +7,10 @@ from fairstall.evals.bootstrap import Bootstrap
 from fairstall.evals.evaluation import Evaluation, evaluate
 from fairstall.evals.scored import ScoredRows, scored_rows
 from fairstall.model.certificates import PolicyThresholds
+from fairstall.training.material import Material
 from fairstall.training.rows import JUDGED_TRUST, Row
 from fairstall.training.scoring import Matrix
+from fairstall.training.splits import one_a_group
 
 AUTHORED_PREFIX = "authored/"
 
@@ -25,6 +27,12 @@ def eval_record(row: Row, group: str, codes: Sequence[str]) -> Mapping[str, Any]
         "source": row.source,
         "group": group,
     }
+
+
+def held_out_records(material: Material) -> list[Mapping[str, Any]]:
+    """The real test rows with a label that is trusted, one a group."""
+    rows = one_a_group(material.splits.test)
+    return [eval_record(g.row, g.group, material.codes) for g in rows if g.row.real and g.row.judged]
 
 
 def measured_rows(

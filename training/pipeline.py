@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from fairstall.evals.certify import Evidence, certify
 from fairstall.model.bundle import MODEL_FILE, TOKENIZER_FILE, Bundle, BundleFacts, seal_bundle
 from fairstall.model.calibration import PlattCalibration
 from fairstall.model.certificates import PolicyThresholds
 from fairstall.model.encoding import Encoder, open_encoder
 from fairstall.model.errors import SetupError
 from fairstall.model.policies import PolicySet
+from fairstall.model.routing import Routing
 from fairstall.model.scorer import GraphScorer
 from fairstall.model.wire import iso_utc
 from fairstall.training.calibrate import fit_calibration, real_odds
-from fairstall.training.certify import Evidence, certify
 from fairstall.training.config import TrainingConfig
 from fairstall.training.examples import Window, row_windows
 from fairstall.training.export import EXACT_FILE, export_int8
@@ -28,6 +29,7 @@ from fairstall.training.material import Material
 from fairstall.training.network import ListingClassifier, new_encoder, write_tokenizer
 from fairstall.training.parity import Graphs, Parity, check_parity
 from fairstall.training.progress import Progress, Report
+from fairstall.training.route import choose_routing
 from fairstall.training.rows import JUDGED_TRUST, Row, Split
 from fairstall.training.scoring import ScoredRows, calibrated, score_rows
 from fairstall.training.speed import default_rows_per_s
@@ -85,6 +87,7 @@ def train(
         scored = _score_held_out(graphs.int8, encoder, material, report)
         calibration = fit_calibration(scored["calibration"], material.codes, config.certify)
         thresholds = certify_policies(scored, policies, material.codes, calibration, config)
+        routing = choose_routing(scored, material.codes, calibration, thresholds, config)
         parity = check_parity(
             model,
             graphs,
@@ -95,7 +98,7 @@ def train(
             thresholds=thresholds,
             config=config.export,
         )
-    facts = _facts(material, config, calibration, thresholds, revision, weights, tuned, parity, usual)
+    facts = _facts(material, config, calibration, thresholds, routing, revision, weights, tuned, parity, usual)
     _refuse_bulk(folder, config)
     return Trained(folder, facts, tuned, parity, scored)
 
@@ -201,6 +204,7 @@ def _facts(
     config: TrainingConfig,
     calibration: Mapping[str, PlattCalibration],
     thresholds: Mapping[str, PolicyThresholds],
+    routing: Routing,
     revision: Revision,
     weights: BaseWeights | None,
     tuned: Tuned,
@@ -215,6 +219,7 @@ def _facts(
         languages=config.languages,
         calibration=calibration,
         thresholds=thresholds,
+        routing=routing,
         max_tokens=config.windows.max_tokens,
         overlap_tokens=config.windows.overlap_tokens,
         max_windows=config.windows.max_windows,

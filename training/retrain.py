@@ -80,7 +80,7 @@ def retrain(
         rows,
         rules or shipped_rules(),
         policies=policies,
-        progress=counted(report, "compare", 2 * len(rows)),
+        begin=lambda stage, total: counted(report, stage, total),
     )
     verdict = examination.verdict
     deployment = None

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from fairstall.evals.evaluation import Evaluation
+from fairstall.evals.leave_out import folds_of
 from fairstall.evals.plots import draw_plots
 from fairstall.evals.provenance import code_revision
 from fairstall.evals.slices import Thresholds
@@ -98,7 +99,7 @@ def train_and_record(
         measured = _measure(trained, trained.probabilities("test"), trained.facts.thresholds)
         baseline_run_id, beside = _baseline(trained, material, config, tracking, tags, report)
         examination = examine(seal(trained, UNFINISHED_CARD), material, policies, config, report)
-        unseen = measure_unseen(material, policies, config, revision=revision, report=report)
+        unseen = measure_unseen(material, policies, config, folds_of(folder), revision=revision, report=report)
         bundle = _seal(trained, measured, beside, examination, unseen)
         metrics = flat_metrics(measured.evaluations) | _run_metrics(trained, bundle)
         metrics |= examination.metrics() | unseen_metrics(unseen)

@@ -4,7 +4,6 @@ The bundle that ships has seen every source; these are numbers of its recipe, on
 """
 
 import hashlib
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 
 from fairstall.evals.bootstrap import CONFIDENCE, Bootstrap, Estimate, wilson
 from fairstall.evals.compare import Contender, compare
+from fairstall.evals.leave_out import WITHOUT_SOURCES
 from fairstall.evals.recall import LEAST_VIOLATIONS
 from fairstall.evals.scored import ScoredRows
 from fairstall.evals.slices import MACRO, Thresholds, flagged, policy_scope
@@ -21,13 +21,14 @@ from fairstall.training.baseline import train_baseline
 from fairstall.training.config import ExamineConfig, TrainingConfig
 from fairstall.training.material import Material
 from fairstall.training.measure import measured_rows
-from fairstall.training.pipeline import Revision, Trained, train
+from fairstall.training.pipeline import Revision, Trained, seal, train
 from fairstall.training.progress import Progress, Report
 from fairstall.training.rows import Row
 from fairstall.training.scoring import Matrix
 from fairstall.training.splits import GroupedRow, one_a_group, without_sources
 
 METRIC = "average_precision"
+FOLD_CARD = "# A fold\n\nThis bundle was trained without {}, to measure its recipe on sources that it has not seen.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,16 @@ class UnseenSource:
 
 
 def measure_unseen(
-    material: Material, policies: PolicySet, config: TrainingConfig, *, revision: Revision, report: Report
+    material: Material, policies: PolicySet, config: TrainingConfig, folder: Path, *, revision: Revision, report: Report
 ) -> dict[str, UnseenSource]:
-    """Trains once for each fold of `config.unseen`; a source of a fold that has no rows is left out."""
+    """Trains once for each fold of `config.unseen`; a source of a fold that has no rows is left out.
+
+    The bundle of each fold is left in `folder`, so that evaluations can ask it about the sources that it has not seen.
+    """
     found: dict[str, UnseenSource] = {}
     for number, fold in enumerate(config.unseen.folds, start=1):
-        found |= _fold(material, policies, config, fold, revision, _named(report, f"unseen {number}"))
+        at = folder / f"fold-{number}"
+        found |= _fold(material, policies, config, fold, at, revision, _named(report, f"unseen {number}"))
     return found
 
 
@@ -93,15 +98,16 @@ def _fold(
     policies: PolicySet,
     config: TrainingConfig,
     fold: Sequence[str],
+    folder: Path,
     revision: Revision,
     report: Report,
 ) -> dict[str, UnseenSource]:
     config = _smaller(config)
     splits = without_sources(material.splits, fold)
     splits = replace(splits, test=_first_of_cells(splits.test, config.unseen.cell_rows))
-    without = replace(material, splits=splits)
-    with tempfile.TemporaryDirectory() as scratch:
-        trained = train(without, policies, config, Path(scratch), revision=revision, report=report)
+    without = replace(material, splits=splits, facts={**material.facts, WITHOUT_SOURCES: list(fold)})
+    trained = train(without, policies, config, folder, revision=revision, report=report)
+    seal(trained, FOLD_CARD.format(", ".join(fold)))
     report(Progress("baseline", 0, len(splits.train), 0.0))
     baseline = train_baseline([grouped.row for grouped in splits.train], config)
     scores = trained.probabilities("test"), baseline.probabilities(trained.scored["test"].rows)

@@ -2,7 +2,6 @@
 
 from fairstall.evals.errors import confusion, worst_errors
 from fairstall.evals.evaluation import evaluate
-from fairstall.evals.scored import score_rows
 from fairstall.evals.suite import Subject, Suite, SuiteReport
 
 
@@ -10,9 +9,7 @@ def run(subject: Subject) -> SuiteReport:
     from fairstall.evals.plots import draw_plots
     from fairstall.evals.tables import policy_table, source_table
 
-    bundle, rows, thresholds = subject.bundle, subject.rows, subject.bundle.facts.thresholds
-    progress = subject.begin("held-out rows", len(rows))
-    scored = score_rows(bundle, rows, policies=subject.policies, progress=progress)
+    bundle, scored, thresholds = subject.bundle, subject.scored, subject.bundle.facts.thresholds
     evaluation = evaluate(scored, thresholds, bootstrap=subject.bootstrap)
     return SuiteReport(
         evaluation.metrics(),
@@ -20,7 +17,7 @@ def run(subject: Subject) -> SuiteReport:
         shown=(policy_table(evaluation), source_table(evaluation)),
         plots=draw_plots(scored, evaluation, thresholds),
         tables={
-            "worst_errors.json": worst_errors(bundle, rows, scored, policies=subject.policies),
+            "worst_errors.json": worst_errors(bundle, subject.rows, scored, policies=subject.policies),
             "confusion.json": confusion(scored, thresholds),
         },
     )

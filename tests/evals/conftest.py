@@ -5,8 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from fairstall.evals.leave_out import WITHOUT_SOURCES
 from fairstall.evals.rows import EvalRow
 from fairstall.evals.scored import ScoredRows
+from fairstall.model.bundle import Bundle
 
 DRUGS, WEAPONS, WILDLIFE = "prohibited/drugs", "prohibited/weapons", "prohibited/wildlife"
 WORDS = {DRUGS: ("cocaine", "heroin", "mdma"), WEAPONS: ("pistol", "ammunition"), WILDLIFE: ("ivory", "taxidermy")}
@@ -42,6 +44,13 @@ def _synthetic(
         ids=np.arange(rows).astype(str),
         violating=truth.any(axis=1),
     )
+
+
+@pytest.fixture(scope="session")
+def blind_fold(make_tiny_bundle, tmp_path_factory) -> Bundle:
+    """A fold of the tiny bundle that has not seen the market and knows pistols alone."""
+    words = {"pistol": {WEAPONS: 6.0}}
+    return make_tiny_bundle(tmp_path_factory.mktemp("fold"), words=words, data={WITHOUT_SOURCES: ["market"]})
 
 
 @pytest.fixture(scope="session")

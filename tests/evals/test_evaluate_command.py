@@ -71,13 +71,35 @@ def test_evaluate_prints_tables_and_leaves_one_run(folder, tmp_path):
     assert len(list((tmp_path / "mlartifacts").rglob("confusion.json"))) == 1
 
 
-def test_compare_says_which_is_worse(folder):
-    done = run(folder, "compare", "plain", "worse", "--data", "rows.jsonl", "--draws", "200")
+def test_compare_says_which_is_worse(folder, tmp_path):
+    done = run(folder, "compare", "plain", "worse", "--data", "rows.jsonl", "--draws", "200", "--home", str(tmp_path))
     assert done.returncode == 0, done.stderr
     [line] = [line for line in done.stdout.splitlines() if "prohibited.drugs" in line]
     assert line.split()[-1] == "worse"
     [line] = [line for line in done.stdout.splitlines() if "prohibited.weapons" in line]
     assert line.split()[-2:] == ["cannot", "tell"]
+
+
+def test_a_comparison_is_a_page_and_a_run_that_links_the_evaluations(folder, tmp_path):
+    quick = ("--data", "rows.jsonl", "--draws", "100", "--home", str(tmp_path))
+    assert run(folder, "evaluate", "plain", "--suite", "held_out", *quick).returncode == 0
+    done = run(folder, "compare", "plain", "worse", "--html", str(tmp_path / "page.html"), *quick)
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(tmp_path / "mlflow.sqlite") as store:
+        of = "SELECT run_uuid FROM runs JOIN experiments USING (experiment_id) WHERE experiments.name = ?"
+        [(evaluation,)] = store.execute(of, ["fairstall evaluations"]).fetchall()
+        [(comparison,)] = store.execute(of, ["fairstall comparisons"]).fetchall()
+        tags = dict(store.execute("SELECT key, value FROM tags WHERE run_uuid = ?", [comparison]).fetchall())
+        metrics = dict(
+            store.execute("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", [comparison]).fetchall()
+        )
+    assert tags["fairstall.first_run"] == evaluation
+    assert "fairstall.second_run" not in tags
+    assert f"/runs/{evaluation})" in tags["mlflow.note.content"]
+    assert "not evaluated on these rows" in tags["mlflow.note.content"]
+    assert metrics["difference/policy/prohibited.drugs/average_precision"] < 0
+    [logged] = (tmp_path / "mlartifacts").rglob("comparison.html")
+    assert logged.read_text() == (tmp_path / "page.html").read_text()
 
 
 def test_a_worse_candidate_is_refused_with_the_failing_line(folder, home):
@@ -133,6 +155,7 @@ def test_a_candidate_is_not_promoted_unseen_or_twice(folder, home):
 def test_a_rules_file_of_the_operator_is_followed(folder, home, tmp_path):
     rules = tmp_path / "rules.toml"
     lenient = '[macro]\nrequire = "not_worse"\nmargin = 1'
-    rules.write_text(f"{lenient}\n[policy]\nlargest_loss = 1\n[calibration]\nlargest_ece_rise = 1\n")
+    lenient += "\n[policy]\nlargest_loss = 1\n[calibration]\nlargest_ece_rise = 1\n[attacks]\nlargest_recall_loss = 1"
+    rules.write_text(f"{lenient}\n[speed]\nlargest_slowdown = 9\n[coverage]\nlargest_automation_loss = 1\n")
     assert promote(folder, home, "worse", "--rules", str(rules)).returncode == 0
     assert champion(home) == "worse"

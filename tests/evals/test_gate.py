@@ -8,7 +8,9 @@ import pytest
 from fairstall.evals.bootstrap import Bootstrap
 from fairstall.evals.compare import Contender, compare
 from fairstall.evals.gate import ModelFacts, judge, model_facts
-from fairstall.evals.gate_rules import GateRules, MacroRule, load_rules, shipped_rules
+from fairstall.evals.gate_rules import AttackRule, GateRules, MacroRule, SpeedRule, load_rules, shipped_rules
+from fairstall.evals.scored import ScoredRows
+from fairstall.evals.trials import Trials
 from fairstall.model.errors import SetupError
 
 POLICIES = frozenset({"prohibited/p0", "prohibited/p1", "prohibited/p2"})
@@ -17,9 +19,18 @@ FACTS = ModelFacts("champion", POLICIES, blocks=POLICIES, releases=POLICIES, par
 CANDIDATE = replace(FACTS, version="candidate")
 
 
-def gate(first, second, *, candidate=CANDIDATE, rules=None):
-    compared = compare(Contender("champion", first), Contender("candidate", second), bootstrap=Bootstrap(draws=200))
-    return judge(compared, candidate=candidate, champion=FACTS, rules=rules or shipped_rules())
+def compared(first, second):
+    sides = [scored if scored.outcomes is not None else decided(scored) for scored in (first, second)]
+    return compare(Contender("champion", sides[0]), Contender("candidate", sides[1]), bootstrap=Bootstrap(draws=200))
+
+
+def trials(first, second, *, slowdown=0.0):
+    return Trials({"leet": compared(first, second).find("macro", "recall")}, slowdown)
+
+
+def gate(first, second, *, candidate=CANDIDATE, rules=None, tried=None):
+    tried = tried or trials(first, first)
+    return judge(compared(first, second), tried, candidate=candidate, champion=FACTS, rules=rules or shipped_rules())
 
 
 def failing(verdict) -> list[str]:
@@ -78,6 +89,39 @@ def test_what_a_candidate_lacks_is_named(synthetic, change, line):
     assert failing(verdict) == [line]
 
 
+def test_recall_lost_under_an_attack_is_refused_by_the_line_that_names_it(synthetic):
+    plain, improved = synthetic(6, rows=1500), synthetic(6, rows=1500, edge=0.7)
+    verdict = gate(plain, improved, tried=trials(plain, synthetic(6, rows=1500, edge=-1.0)))
+    assert failing(verdict) == ["attacks.leet.recall"]
+    lenient = replace(shipped_rules(), attacks=AttackRule(largest_recall_loss=1.0))
+    assert gate(plain, improved, tried=trials(plain, synthetic(6, rows=1500, edge=-1.0)), rules=lenient).passed
+
+
+def test_a_candidate_that_could_not_be_attacked_is_refused(synthetic):
+    plain, improved = synthetic(6, rows=1500), synthetic(6, rows=1500, edge=0.7)
+    assert failing(gate(plain, improved, tried=Trials({}, 0.0))) == ["attacks.recall"]
+
+
+def test_a_slower_candidate_is_refused_by_the_clock(synthetic):
+    plain, improved = synthetic(7, rows=1500), synthetic(7, rows=1500, edge=0.7)
+    slow = trials(plain, plain, slowdown=0.4)
+    assert failing(gate(plain, improved, tried=slow)) == ["speed.slowdown"]
+    assert "+40 % time a listing (needed: +25 % at most)" in gate(plain, improved, tried=slow).reason()
+    patient = replace(shipped_rules(), speed=SpeedRule(largest_slowdown=0.5))
+    assert gate(plain, improved, tried=slow, rules=patient).passed
+
+
+def test_fewer_decisions_without_a_person_are_refused(synthetic):
+    plain, improved = decided(synthetic(8, rows=1500)), decided(synthetic(8, rows=1500, edge=0.7), reviewed=0.2)
+    assert failing(gate(plain, improved)) == ["coverage.automation_rate"]
+
+
+def decided(scored: ScoredRows, reviewed: float = 0.0) -> ScoredRows:
+    """Approved, but for a share that goes to review."""
+    review = np.random.default_rng(0).random(len(scored)) < reviewed
+    return replace(scored, outcomes=np.where(review, "review", "approve"))
+
+
 def test_lost_certificates_are_listed(synthetic):
     candidate = replace(CANDIDATE, blocks=frozenset({"prohibited/p0"}))
     verdict = gate(synthetic(5, rows=1500), synthetic(5, rows=1500, edge=0.7), candidate=candidate)
@@ -86,14 +130,14 @@ def test_lost_certificates_are_listed(synthetic):
 
 def test_a_bundle_that_does_not_open_is_asked_nothing_else():
     broken = ModelFacts("candidate", problem="model.onnx was altered")
-    verdict = judge(None, candidate=broken, champion=FACTS, rules=shipped_rules())
+    verdict = judge(None, None, candidate=broken, champion=FACTS, rules=shipped_rules())
     assert failing(verdict) == ["bundle.opens"]
     assert "model.onnx was altered" in verdict.reason()
 
 
 def test_the_first_deployment_is_judged_by_the_bundle_alone(tiny_bundle):
     facts = model_facts(tiny_bundle)
-    verdict = judge(None, candidate=facts, champion=None, rules=shipped_rules())
+    verdict = judge(None, None, candidate=facts, champion=None, rules=shipped_rules())
     assert verdict.passed
     assert {line.rule.split(".")[0] for line in verdict.lines} == {"bundle"}
     assert facts.blocks == {"prohibited/drugs"}
@@ -107,7 +151,8 @@ def test_shipped_rules_are_the_defaults():
     ("text", "words"),
     [
         ("[macro]\nrequired = 'better'", "unknown key 'required'"),
-        ("[speed]\nlimit = 1", "unknown key 'speed'"),
+        ("[speeds]\nlimit = 1", "unknown key 'speeds'"),
+        ("[speed]\nlimit = 1", "unknown key 'limit'"),
         ("[macro]\nrequire = 'equal'", "must be one of better, not_worse"),
         ("[macro]\nmetric = 'accuracy'", "must be one of average_precision"),
         ("[policy]\nlargest_loss = -1", "of 0 or more, not -1"),

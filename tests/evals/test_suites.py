@@ -10,23 +10,39 @@ from fairstall.evals.sampling import both_sides, covered, few_a_policy
 from fairstall.evals.suite import Subject, SuiteReport
 from fairstall.evals.suites import all_suites
 from fairstall.model.bundle import Bundle
+from fairstall.model.policies import PolicySet, Targets
 from fairstall.model.policy_file import starter_policies
 
 DRUGS, WEAPONS = "prohibited/drugs", "prohibited/weapons"
 FILLING = "A garden chair of oak with a cushion, used for a summer and kept indoors since. "
-PREFIXES = {"attacks": "attack/", "held_out": "macro/", "languages": "language/de/", "long_text": "long_text/"}
+PREFIXES = {
+    "attacks": "attack/",
+    "guarantees": "guarantees/",
+    "held_out": "macro/",
+    "languages": "language/de/",
+    "leave_one_source_out": "leave_one_source_out/",
+    "long_text": "long_text/",
+    "look_alikes": "look_alikes/",
+    "routing": "routing/",
+    "speed": "speed/",
+}
 
 
 @pytest.fixture(scope="module")
 def rows(listings: list[EvalRow]) -> list[EvalRow]:
-    """Some in German, and compliant ones long enough to hide a violation in."""
-    mixed = [row if row.policies else replace(row, description=FILLING * 30) for row in listings]
+    """Some in German; compliant ones long enough to hide a violation in, some with a word of weapons."""
+    mixed = [
+        row if row.policies else replace(row, description=f"{FILLING * 30} {'With a holster.' * (number % 5 == 4)}")
+        for number, row in enumerate(listings)
+    ]
     return [replace(row, language="de" if number % 10 == 0 else "en") for number, row in enumerate(mixed)]
 
 
 @pytest.fixture(scope="module")
-def subject(tiny_bundle: Bundle, rows: list[EvalRow]) -> Subject:
-    return Subject(tiny_bundle, starter_policies(), rows, Bootstrap(draws=50), lambda stage, total: lambda done: None)
+def subject(tiny_bundle: Bundle, blind_fold: Bundle, rows: list[EvalRow]) -> Subject:
+    """With targets that so few rows can certify."""
+    loose = [replace(policy, targets=Targets(precision=0.5, missed=0.4)) for policy in starter_policies()]
+    return Subject(tiny_bundle, PolicySet.named("loose", tuple(loose)), rows, Bootstrap(draws=50), folds=[blind_fold])
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +54,7 @@ def test_each_suite_measures_under_names_of_its_own(reports: dict[str, SuiteRepo
     assert list(reports) == list(PREFIXES)
     names: set[str] = set()
     for name, report in reports.items():
-        assert report is not None
+        assert report is not None, name
         assert any(metric.startswith(PREFIXES[name]) for metric in report.metrics), name
         assert not names & set(report.metrics), "no two suites say the same name"
         names |= set(report.metrics)
@@ -47,6 +63,8 @@ def test_each_suite_measures_under_names_of_its_own(reports: dict[str, SuiteRepo
 
 def test_twice_gives_the_same_bytes(subject: Subject, reports: dict[str, SuiteReport | None]) -> None:
     for name, suite in all_suites().items():
+        if not suite.repeatable:
+            continue
         again, first = suite.run(subject), reports[name]
         assert again is not None
         assert first is not None

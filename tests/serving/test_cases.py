@@ -1,11 +1,13 @@
 """Which decisions open a case, and how soon it is looked at."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from fairstall.model.decide import Band, Doubt, Finding, Outcome, Source
 from fairstall.model.decision import Assessment, Sampling, Versions
+from fairstall.model.routing import Router, Routing
 from fairstall.records.ledger import CaseReason
 from fairstall.serving.cases import WITHOUT_FINDING, case_for
 
@@ -19,38 +21,51 @@ def an_assessment(outcome, *findings, control=False, doubts=()):
 
 
 @pytest.fixture
-def policies(gated):
-    return gated()[0].assessor.policies
+def bundle(gated):
+    """The policies and the facts of the bundle in service, as `case_for` takes them."""
+    assessor = gated()[0].assessor
+    return assessor.policies, assessor.bundle.facts
 
 
 @pytest.mark.parametrize("outcome", [Outcome.APPROVE, Outcome.BLOCK])
-def test_a_sure_decision_opens_no_case(policies, outcome):
-    assert case_for(an_assessment(outcome), policies, now=NOW) is None
+def test_a_sure_decision_opens_no_case(bundle, outcome):
+    assert case_for(an_assessment(outcome), *bundle, now=NOW) is None
 
 
-def test_the_graver_harm_comes_first_even_when_it_is_less_likely(policies):
+def test_the_graver_harm_comes_first_even_when_it_is_less_likely(bundle):
     assessment = an_assessment(Outcome.REVIEW, ("misleading/health_claim", 0.9), ("prohibited/drugs", 0.4))
-    case = case_for(assessment, policies, now=NOW)
+    case = case_for(assessment, *bundle, now=NOW)
     assert (case.reason, case.policy, case.priority) == (CaseReason.UNCERTAIN, "prohibited/drugs", pytest.approx(0.4))
 
 
-def test_a_rule_without_a_score_counts_as_even_odds(policies):
-    case = case_for(an_assessment(Outcome.REVIEW, ("prohibited/weapons", None)), policies, now=NOW)
+def test_a_rule_without_a_score_counts_as_even_odds(bundle):
+    case = case_for(an_assessment(Outcome.REVIEW, ("prohibited/weapons", None)), *bundle, now=NOW)
     assert case.priority == pytest.approx(0.75 * 0.5)
 
 
-def test_a_doubt_alone_has_no_policy_and_a_low_priority(policies):
-    case = case_for(an_assessment(Outcome.REVIEW, doubts=(Doubt.LANGUAGE,)), policies, now=NOW)
+def test_a_doubt_alone_has_no_policy_and_a_low_priority(bundle):
+    case = case_for(an_assessment(Outcome.REVIEW, doubts=(Doubt.LANGUAGE,)), *bundle, now=NOW)
     assert (case.policy, case.priority) == (None, WITHOUT_FINDING)
 
 
-def test_control_cases_stand_anywhere_in_the_queue(policies):
-    drawn = [case_for(an_assessment(Outcome.APPROVE, control=True), policies, now=NOW) for _ in range(200)]
+def test_control_cases_stand_anywhere_in_the_queue(bundle):
+    drawn = [case_for(an_assessment(Outcome.APPROVE, control=True), *bundle, now=NOW) for _ in range(200)]
     assert {case.reason for case in drawn} == {CaseReason.CONTROL}
     assert min(case.priority for case in drawn) < 0.1
     assert max(case.priority for case in drawn) > 0.9
 
 
-def test_a_listing_under_review_is_uncertain_even_when_it_was_drawn(policies):
-    case = case_for(an_assessment(Outcome.REVIEW, ("prohibited/drugs", 0.5), control=True), policies, now=NOW)
+def test_a_listing_under_review_is_uncertain_even_when_it_was_drawn(bundle):
+    case = case_for(an_assessment(Outcome.REVIEW, ("prohibited/drugs", 0.5), control=True), *bundle, now=NOW)
     assert case.reason is CaseReason.UNCERTAIN
+
+
+def test_the_bundles_router_says_what_is_looked_at_first(bundle):
+    policies, facts = bundle
+    nearest = replace(facts, routing=Routing(Router.MARGIN))
+    priorities = [
+        case_for(an_assessment(Outcome.REVIEW, ("prohibited/drugs", p)), policies, nearest, now=NOW).priority
+        for p in (0.9, 0.5, facts.thresholds["prohibited/drugs"].release.value)
+    ]
+    assert priorities == sorted(priorities)
+    assert priorities[-1] == pytest.approx(1.0)

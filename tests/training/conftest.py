@@ -117,11 +117,26 @@ def make_row(policies: PolicySet) -> Callable[..., Row]:
 
 
 @pytest.fixture(scope="session")
-def tiny_mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
+def make_mirror() -> Callable[..., Mirror]:
+    """`make_mirror(folder, rows, change=None)`: a shop and a dark market of `rows` listings each.
+
+    `change` is given both lists of raw rows before they are written.
+    """
+
+    def make(folder: Path, rows: int, change: Callable[..., None] | None = None) -> Mirror:
+        shop, dark = _shop(rows), _dark(rows)
+        if change:
+            change(shop, dark)
+        recipes = (_write(folder, "tiny_shop", shop), _write(folder, "tiny_dark", dark, policies=DARK_POLICIES))
+        return folder, recipes
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_mirror(make_mirror: Callable[..., Mirror], tmp_path_factory: pytest.TempPathFactory) -> Mirror:
     """A shop and a dark market of 240 listings each."""
-    folder = tmp_path_factory.mktemp("mirror")
-    shop = _write(folder, "tiny_shop", _shop(240))
-    return folder, (shop, _write(folder, "tiny_dark", _dark(240), policies=DARK_POLICIES))
+    return make_mirror(tmp_path_factory.mktemp("mirror"), 240)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 
+from fairstall.evals.certify import CertifyConfig
 from fairstall.model.calibration import PlattCalibration
 from fairstall.model.certificates import Certificate, PolicyThresholds, Threshold
 from fairstall.model.encoding import Encoder, open_encoder
@@ -16,7 +17,7 @@ from fairstall.model.errors import SetupError
 from fairstall.model.policies import PolicySet
 from fairstall.model.scorer import GraphScorer
 from fairstall.training.calibrate import fit_calibration, fit_platt, real_odds
-from fairstall.training.config import CertifyConfig, ExportConfig, TrainingConfig, TuneConfig
+from fairstall.training.config import ExportConfig, TrainingConfig, TuneConfig
 from fairstall.training.examples import Example, collate, row_windows, training_examples
 from fairstall.training.export import EXACT_FILE, export_int8
 from fairstall.training.finetune import optimiser, tune

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from fairstall.evals.leave_out import WITHOUT_SOURCES, folds_of, open_folds, unseen_rows
+from fairstall.evals.rows import eval_row
 from fairstall.evals.tracking import Tracking
 from fairstall.model.policies import PolicySet
 from fairstall.training.config import ExamineConfig, SplitConfig, TrainingConfig, UnseenConfig
 from fairstall.training.groups import near_duplicate_groups
+from fairstall.training.measure import held_out_records
 from fairstall.training.recipes import DRUGS, Recipe
 from fairstall.training.rows import Row
 from fairstall.training.session import Inputs, Session, revision_at, train_and_record
@@ -71,6 +74,23 @@ def test_an_unseen_source_is_reported_beside_the_baseline(whole_session: Session
     assert metrics[f"{scope}/average_precision_gain.low"] <= gain
     assert 0 <= metrics["unseen/new/false_positive_rate"] <= 1
     assert not [name for name in metrics if "not_there" in name]
+
+
+def test_each_fold_stays_beside_the_bundle_and_says_what_it_has_not_seen(whole_session: Session) -> None:
+    [fold] = open_folds(folds_of(whole_session.bundle.folder))
+    assert fold.facts.data[WITHOUT_SOURCES] == ["new", "not_there"]
+    assert "without new, not_there" in fold.card.read_text(encoding="utf-8")
+    records = [eval_row(record) for record in held_out_records(whole_session.material)]
+    assert {row.source for row in unseen_rows(fold, records)} == {"new"}
+
+
+def test_held_out_rows_are_real_rows_of_the_test_split_one_a_group(whole_session: Session) -> None:
+    records = held_out_records(whole_session.material)
+    test = {grouped.row.id: grouped for grouped in whole_session.material.splits.test}
+    assert len({record["group"] for record in records}) == len(records) > 0
+    assert all(test[record["id"]].row.real for record in records)
+    trained = {grouped.group for grouped in whole_session.material.splits.train}
+    assert not trained & {record["group"] for record in records}
 
 
 def test_the_card_tells_what_attacks_languages_and_unseen_sources_do(whole_session: Session) -> None:

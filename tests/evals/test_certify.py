@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from fairstall.evals.certify import (
+    CertifyConfig,
+    Evidence,
+    block_threshold,
+    certify,
+    lower_bound,
+    release_threshold,
+    upper_bound,
+)
 from fairstall.model.policies import Targets
-from fairstall.training.certify import Evidence, block_threshold, certify, lower_bound, release_threshold, upper_bound
-from fairstall.training.config import CertifyConfig
 
 NOTHING = np.array([])
 TARGETS = Targets(precision=0.9, missed=0.1)

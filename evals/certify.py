@@ -13,11 +13,32 @@ import numpy.typing as npt
 
 from fairstall.model.certificates import Certificate, PolicyThresholds, Threshold
 from fairstall.model.policies import Targets
-from fairstall.training.config import CertifyConfig
 
 Vector = npt.NDArray[np.float64]
 # Even in log-odds: from 0.0003 to 0.9997 in 161 steps. Fixed, hence independent of the rows.
 GRID: tuple[float, ...] = tuple(float(1 / (1 + np.exp(-x))) for x in np.linspace(-8.0, 8.0, 161))
+
+
+@dataclass(frozen=True, slots=True)
+class CertifyConfig:
+    """`confidence` is one-sided. `least_positives` is what a policy's own calibration needs; below it, it shares one.
+
+    A certified release threshold stands only when it stops at most `release_stops` of the compliant rows; otherwise the
+    threshold is the one that stops `best_effort_stops` of them. Its certificate then does not hold. Where real rows
+    calibrated the policy it is never above `release_ceiling`: what is more likely than that is looked at, whatever it
+    costs. Among authored rows every other one is a violation, so odds learned from them are no reason to look.
+    A block threshold is never below `block_floor`, and must also keep the upper bound of blocked compliant rows at or
+    below `wrong_blocks`. `review_budget`: the share of listings that people can look at; the router is chosen for it.
+    """
+
+    confidence: float = 0.95
+    least_positives: int = 30
+    release_stops: float = 0.01
+    best_effort_stops: float = 0.0015
+    release_ceiling: float = 0.35
+    wrong_blocks: float = 0.001
+    block_floor: float = 0.95
+    review_budget: float = 0.1
 
 
 def lower_bound(successes: int, trials: int, *, confidence: float) -> float:
