@@ -79,8 +79,10 @@ def test_mlflow_models_predict_answers_as_the_guide_shows(registered: Registered
     assert set(registered.bundle.facts.labels) < set(answer["predictions"][0])
 
 
-def test_mlflow_evaluate_measures_as_the_guide_shows(registered: Registered) -> None:
-    (registered.folder / "measure.py").write_text(fenced("python", "mlflow.models.evaluate"))
+@pytest.mark.parametrize("name", ["mlflow.models.evaluate", "mlflow.evaluate"])
+def test_mlflow_evaluate_measures_as_the_guide_shows(registered: Registered, name: str) -> None:
+    script = fenced("python", "mlflow.models.evaluate").replace("mlflow.models.evaluate", name)
+    (registered.folder / "measure.py").write_text(script)
     recall, precision = map(float, registered.run("measure.py").splitlines()[-1].split())
     rows = read_rows([registered.folder / "rows.jsonl"])
     scored = score_rows(registered.bundle, rows)
