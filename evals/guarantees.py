@@ -1,7 +1,9 @@
-"""Whether certificates keep their word: thresholds certified on one half of the rows, and their risk on the other.
+"""Whether certificates keep their word: thresholds certified on random draws of rows whose risk is known exactly.
 
 A certificate promises that its risk (wrong blocks among blocks, missed violations among violations) is above the target
-with a probability of 1 less the confidence at most. Many random halvings say how often it was.
+with a probability of 1 less the confidence at most, for rows drawn from those that it will meet. So the rows at hand are
+taken for all that there is, and certification rows are drawn from them with replacement. What a plain halving leaves
+over would not do: it has just the errors that the certifying half was spared.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +12,7 @@ from typing import TypeGuard
 
 import numpy as np
 
-from fairstall.evals.arrays import Bools
+from fairstall.evals.arrays import Ints
 from fairstall.evals.bootstrap import CONFIDENCE, Estimate, wilson
 from fairstall.evals.certify import CertifyConfig, Evidence, block_threshold, release_threshold
 from fairstall.evals.progress import Progress
@@ -18,14 +20,14 @@ from fairstall.evals.scored import ScoredRows
 from fairstall.model.certificates import Threshold
 from fairstall.model.policies import PolicySet, Targets
 
-RESPLITS = 200
+RESAMPLES = 200
 BLOCK, RELEASE = "block", "release"
 
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """`exceeded` of `certified` thresholds had a risk above the target on the other half. `promised` is the largest
-    share of them that may. The interval of `share` takes thresholds for independent, which those of one policy are not.
+    """`exceeded` of `certified` thresholds had a risk above the target. `promised` is the largest share of them that may.
+    The interval of `share` takes thresholds for independent, which those of one policy are not.
     """
 
     certified: int
@@ -49,20 +51,18 @@ def measure_guarantees(
     policies: PolicySet,
     config: CertifyConfig,
     *,
-    resplits: int = RESPLITS,
+    resamples: int = RESAMPLES,
     seed: int = 0,
     progress: Progress,
 ) -> Mapping[str, Guarantee]:
-    """By `block` and `release`; a kind of which no halving certified a threshold is left out."""
+    """By `block` and `release`; a kind of which no draw certified a threshold is left out."""
     columns = {column: policies.by_code[code].targets for column, code in _columns(scored, policies)}
-    firsts = np.unique(scored.groups, return_index=True)[1]  # one row a group, as certificates are made
+    rows = np.unique(scored.groups, return_index=True)[1]  # one a group, as certificates are made
     outcomes: list[_Outcome] = []
-    for number in range(resplits):
-        half = np.zeros(len(scored), dtype=np.bool_)
-        half[np.random.default_rng([seed, number]).permutation(firsts)[: firsts.size // 2]] = True
-        rest = np.isin(np.arange(len(scored)), firsts) & ~half
+    for number in range(resamples):
+        drawn = np.random.default_rng([seed, number]).choice(rows, size=rows.size)
         for column, targets in columns.items():
-            outcomes += _halving(scored, column, half, rest, targets, config)
+            outcomes += _certified(scored, column, drawn, rows, targets, config)
         progress(1)
     found = {}
     for kind in (BLOCK, RELEASE):
@@ -79,11 +79,12 @@ def _columns(scored: ScoredRows, policies: PolicySet) -> Iterator[tuple[int, str
             yield column, code
 
 
-def _halving(
-    scored: ScoredRows, column: int, half: Bools, rest: Bools, targets: Targets, config: CertifyConfig
+def _certified(
+    scored: ScoredRows, column: int, drawn: Ints, rows: Ints, targets: Targets, config: CertifyConfig
 ) -> Iterator[_Outcome]:
-    evidence, known = _evidence(scored, column, half), scored.known[:, column] & rest
-    probabilities, broken = scored.probabilities[known, column], scored.truth[known, column]
+    evidence = _evidence(scored, column, drawn)
+    rows = rows[scored.known[rows, column]]
+    probabilities, broken = scored.probabilities[rows, column], scored.truth[rows, column]
     block = block_threshold(evidence, targets, config)
     if _holds(block) and (blocked := probabilities >= block.value).any():
         yield _Outcome(BLOCK, bool((~broken[blocked]).mean() > 1 - targets.precision))
@@ -96,12 +97,12 @@ def _holds(threshold: Threshold | None) -> TypeGuard[Threshold]:
     return threshold is not None and threshold.certificate.holds
 
 
-def _evidence(scored: ScoredRows, column: int, mask: Bools) -> Evidence:
-    probabilities, known = scored.probabilities[:, column], scored.known[:, column] & mask
-    broken, nothing = scored.truth[:, column], np.zeros(0)
+def _evidence(scored: ScoredRows, column: int, drawn: Ints) -> Evidence:
+    known = drawn[scored.known[drawn, column]]
+    broken, probabilities = scored.truth[known, column], scored.probabilities[known, column]
     return Evidence(
-        violations=probabilities[known & broken],
-        compliant=probabilities[known & ~broken],
-        clean=probabilities[mask & ~scored.violating],
-        look_alikes=nothing,
+        violations=probabilities[broken],
+        compliant=probabilities[~broken],
+        clean=scored.probabilities[drawn[~scored.violating[drawn]], column],
+        look_alikes=np.zeros(0),
     )

@@ -134,7 +134,7 @@ def unseen_table(evaluation: Evaluation) -> Table:
 
 def guarantee_table(found: Mapping[str, Guarantee]) -> Table:
     """A row for block thresholds and one for release thresholds."""
-    table = _table("Certified thresholds whose risk was above the target on rows that did not certify them")
+    table = _table("Certified thresholds whose risk was above the target")
     table.add_column("")
     for column in ("certified", "above the target", "promised at most"):
         table.add_column(column, justify="right")

@@ -82,10 +82,10 @@ class Run:
         for path, table in report.tables.items():
             self.log_table(path, table)
 
-    def log_plots(self, plots: Mapping[str, bytes], *, folder: str = "plots") -> None:
-        """PNGs by file name, where MLflow's page shows them."""
+    def log_plots(self, plots: Mapping[str, bytes]) -> None:
+        """PNGs by file name. They lie in no folder, since MLflow's compare page shows no file that is in one."""
         for name, content in plots.items():
-            self._write(f"{folder}/{name}", content)
+            self._write(name, content)
 
     def log_table(self, path: str, table: Columns) -> None:
         """Columns by name, as a `.json` file that MLflow's page shows and compares as a table."""

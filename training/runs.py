@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from fairstall.evals.pyfunc import save_pyfunc
 from fairstall.evals.tracking import Run, Tracking, tracking_client
 from fairstall.model.bundle import Bundle
 from fairstall.training.registry import register_bundle, set_alias
@@ -15,9 +18,12 @@ LONGEST_VALUE = 6000  # what MLflow takes as a parameter
 
 
 def log_candidate(tracking: Tracking, run: Run, bundle: Bundle) -> str:
-    """Logs the bundle as the run's artifact and registers it as the candidate; returns the registry's version."""
+    """Logs the bundle, as an MLflow model, and registers it as the candidate; returns the registry's version."""
     client = tracking_client(tracking.uri)
-    client.log_artifacts(run.run_id, str(bundle.folder), BUNDLE_ARTIFACT)
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch) / BUNDLE_ARTIFACT
+        save_pyfunc(bundle, folder, run_id=run.run_id)
+        client.log_artifacts(run.run_id, str(folder), BUNDLE_ARTIFACT)
     client.set_tag(run.run_id, "fairstall.bundle_version", bundle.version)
     version = register_bundle(client, run_id=run.run_id, artifact_path=BUNDLE_ARTIFACT, bundle_version=bundle.version)
     set_alias(client, "candidate", version)

@@ -3,7 +3,6 @@
 Every listing in them was written for this purpose. It needs Chromium (`CHROMIUM`, by default /usr/bin/chromium).
 """
 
-import os
 import socket
 import sys
 import tempfile
@@ -14,12 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from zlib import crc32
 
 import uvicorn
-from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from pictures import chromium, save
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -34,8 +31,6 @@ from fairstall.model.policy_file import starter_policies
 from fairstall.records.engine import migrate, open_engine
 from fairstall.records.ledger import CaseReason, Ledger, LedgerEntry, NewCase
 
-HERE = Path(__file__).parent
-COLOURS = 256
 PASSWORD = "only for a picture"
 
 
@@ -170,9 +165,7 @@ def replaced(one: Shown) -> Shown:
 
 
 def take_pictures(console: str, more_cases: Callable[[], None]) -> None:
-    with sync_playwright() as playwright:
-        chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium() as browser:
         scheme = "dark" if "--dark" in sys.argv else "light"
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
         page.goto(f"{console}/login")
@@ -200,16 +193,6 @@ def take_pictures(console: str, more_cases: Callable[[], None]) -> None:
             save(page, "console-decisions-400.png")
             page.set_viewport_size({"width": 1280, "height": 800})
             save(page, "console-decisions.png")
-        browser.close()
-
-
-def save(page: Page, name: str) -> None:
-    """A picture of a few dozen kilobytes."""
-    file = Path(os.environ.get("PICTURES", HERE)) / name
-    page.screenshot(path=file)
-    with Image.open(file) as picture:
-        small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    small.save(file, optimize=True)
 
 
 def entry_of(one: Shown) -> LedgerEntry:

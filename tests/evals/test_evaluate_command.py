@@ -62,7 +62,7 @@ def test_evaluate_prints_tables_and_leaves_one_run(folder, tmp_path):
         metrics = dict(store.execute("SELECT key, value FROM latest_metrics").fetchall())
     assert (name.startswith("tiny-"), status) == (True, "FINISHED")
     assert 0 < metrics["policy/prohibited.drugs/average_precision"] < 1
-    assert len(list((tmp_path / "mlartifacts").rglob("plots/*.png"))) == 5
+    assert len(list((tmp_path / "mlartifacts").rglob("*.png"))) == 5
     [errors] = (tmp_path / "mlartifacts").rglob("worst_errors.json")
     table = json.loads(errors.read_text())
     assert {"policy", "truth", "probability", "evidence", "title"} <= set(table["columns"])

@@ -40,7 +40,7 @@ def rows(seed: int, *, count: int = 4000) -> ScoredRows:
 
 
 def measured(scored: ScoredRows, policies: PolicySet, **more):
-    return measure_guarantees(scored, policies, CONFIG, resplits=60, progress=lambda _: None, **more)
+    return measure_guarantees(scored, policies, CONFIG, resamples=60, progress=lambda _: None, **more)
 
 
 def test_thresholds_are_certified_and_hardly_ever_miss(policies):
@@ -53,9 +53,9 @@ def test_thresholds_are_certified_and_hardly_ever_miss(policies):
 
 def test_certificates_that_promise_less_are_seen_to_miss_more(policies):
     careless = replace(CONFIG, confidence=0.2)
-    found = measure_guarantees(rows(1), policies, careless, resplits=60, progress=lambda _: None)
+    found = measure_guarantees(rows(1), policies, careless, resamples=60, progress=lambda _: None)
     assert found[RELEASE].promised == pytest.approx(0.8)
-    assert found[RELEASE].share.value > 0.05
+    assert found[RELEASE].share.value > 0.3
 
 
 def test_reposts_are_no_evidence(policies):
@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_numbers(policies):
     assert measured(rows(3), policies, seed=4) == measured(rows(3), policies, seed=4)
 
 
-def test_every_resplit_is_reported(policies):
+def test_every_draw_is_reported(policies):
     done: list[int] = []
-    measure_guarantees(rows(1, count=400), policies, CONFIG, resplits=7, progress=done.append)
+    measure_guarantees(rows(1, count=400), policies, CONFIG, resamples=7, progress=done.append)
     assert sum(done) == 7

@@ -65,7 +65,7 @@ def test_the_whole_evaluation_its_plots_and_its_tables_are_kept_as_files(stored,
     assert folder.is_relative_to(tracking.artifacts)
     assert (folder / "evaluation" / "held_out.json").read_text() == evaluation.to_json()
     assert json.loads(evaluation.to_json())["bootstrap"]["seed"] == 3
-    assert (folder / "plots" / "small.png").read_bytes() == b"png"
+    assert (folder / "small.png").read_bytes() == b"png"
     assert json.loads((folder / "worst.json").read_text()) == {
         "columns": ["title", "probability"],
         "data": [["knife", 0.9]],

@@ -67,8 +67,8 @@ def test_the_baseline_lies_beside_the_run_under_the_same_names(tiny_session: Ses
 
 def test_the_bundle_and_its_figures_are_artifacts(tiny_session: Session, tiny_tracking: Tracking) -> None:
     client = tracking_client(tiny_tracking.uri)
-    files = {file.path for folder in ("bundle", "plots") for file in client.list_artifacts(tiny_session.run_id, folder)}
-    assert {"bundle/model.onnx", "bundle/bundle.json", "plots/precision_recall.png", "plots/reliability.png"} <= files
+    files = {file.path for folder in ("bundle", None) for file in client.list_artifacts(tiny_session.run_id, folder)}
+    assert {"bundle/model.onnx", "bundle/bundle.json", "precision_recall.png", "reliability.png"} <= files
 
 
 def test_the_bundle_is_registered_as_the_candidate(tiny_session: Session, tiny_tracking: Tracking) -> None:
