@@ -10,7 +10,7 @@ from fairstall.evals.bootstrap import Estimate
 from fairstall.evals.compare import Comparison, Difference, Word
 from fairstall.evals.evaluation import Evaluation, Scope
 from fairstall.evals.gate import GateVerdict
-from fairstall.evals.guarantees import Guarantee
+from fairstall.evals.guarantees import Guarantees
 from fairstall.evals.headings import HEADINGS, scope_name
 from fairstall.evals.languages import LanguageGateReport
 from fairstall.evals.look_alikes import LookAlikes
@@ -132,14 +132,17 @@ def unseen_table(evaluation: Evaluation) -> Table:
     return table
 
 
-def guarantee_table(found: Mapping[str, Guarantee]) -> Table:
-    """A row for block thresholds and one for release thresholds."""
-    table = _table("Certified thresholds whose risk was above the target")
+def guarantee_table(found: Guarantees) -> Table:
+    """A row for each kind of threshold and policy."""
+    table = _table("Draws of certification rows that certified a threshold whose risk is above the target")
     table.add_column("")
-    for column in ("certified", "above the target", "promised at most"):
+    table.add_column("", overflow="fold")
+    for column in ("draws", "certified", "above the target", "promised at most"):
         table.add_column(column, justify="right")
-    for kind, one in found.items():
-        table.add_row(kind, str(one.certified), _number(one.share), f"{one.promised:.2f}")
+    for kind, of_kind in found.items():
+        for code, one in of_kind.items():
+            counts = (str(one.draws), str(one.certified))
+            table.add_row(kind, Text(code), *counts, _number(one.share), f"{one.promised:.2f}")
     return table
 
 

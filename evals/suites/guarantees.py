@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from fairstall.evals.certify import CertifyConfig
-from fairstall.evals.guarantees import RESAMPLES, measure_guarantees
+from fairstall.evals.guarantees import RESAMPLES, guarantee_metrics, measure_guarantees
 from fairstall.evals.sampling import covered
 from fairstall.evals.suite import Subject, Suite, SuiteReport
 
@@ -23,9 +23,13 @@ def run(subject: Subject) -> SuiteReport | None:
         seed=subject.bootstrap.seed,
         progress=subject.begin("resamples", RESAMPLES),
     )
-    metrics = {name: value for kind, one in found.items() for name, value in one.metrics(kind).items()}
-    facts = json.dumps({kind: asdict(one) for kind, one in found.items()}, indent=1, sort_keys=True) + "\n"
-    return SuiteReport(metrics, facts, shown=(guarantee_table(found),)) if found else None
+    if not found:
+        return None
+    plain = {kind: {code: asdict(one) for code, one in of_kind.items()} for kind, of_kind in found.items()}
+    facts = json.dumps(plain, indent=1, sort_keys=True) + "\n"
+    return SuiteReport(guarantee_metrics(found), facts, shown=(guarantee_table(found),))
 
 
-SUITE = Suite("guarantees", "how often a certified threshold misses its target, over 200 draws of certification rows", run)
+SUITE = Suite(
+    "guarantees", "how often a certified threshold misses its target, over 200 draws of certification rows", run
+)

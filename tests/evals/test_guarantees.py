@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fairstall.evals.bootstrap import Estimate
 from fairstall.evals.certify import CertifyConfig
-from fairstall.evals.guarantees import BLOCK, RELEASE, measure_guarantees
+from fairstall.evals.guarantees import BLOCK, RELEASE, Guarantee, guarantee_metrics, measure_guarantees
 from fairstall.evals.scored import BY_CELL, BY_ROW, ScoredRows
 from fairstall.model.policies import PolicySet, Targets
 from fairstall.model.policy_file import starter_policies
@@ -46,7 +47,7 @@ def measured(scored: ScoredRows, policies: PolicySet, **more):
 def test_thresholds_are_certified_and_hardly_ever_miss(policies):
     found = measured(rows(1), policies)
     assert set(found) == {BLOCK, RELEASE}
-    for one in found.values():
+    for one in (found[BLOCK][CODE], found[RELEASE][CODE]):
         assert one.certified >= 30
         assert one.share.value <= one.promised
 
@@ -54,8 +55,8 @@ def test_thresholds_are_certified_and_hardly_ever_miss(policies):
 def test_certificates_that_promise_less_are_seen_to_miss_more(policies):
     careless = replace(CONFIG, confidence=0.2)
     found = measure_guarantees(rows(1), policies, careless, resamples=60, progress=lambda _: None)
-    assert found[RELEASE].promised == pytest.approx(0.8)
-    assert found[RELEASE].share.value > 0.3
+    assert found[RELEASE][CODE].promised == pytest.approx(0.8)
+    assert found[RELEASE][CODE].share.value > 0.3
 
 
 def test_reposts_are_no_evidence(policies):
@@ -63,6 +64,13 @@ def test_reposts_are_no_evidence(policies):
     twice = {name: np.repeat(getattr(few, name), 2, axis=0) for name in (*BY_CELL, *BY_ROW) if name != "outcomes"}
     reposted = replace(few, **twice | {"ids": np.arange(800).astype(str)})
     assert measured(reposted, policies) == measured(few, policies)
+
+
+def test_the_worst_policy_speaks_for_its_kind():
+    one, other = (Guarantee(100, 80, above, 0.05, Estimate(above / 100, 0.0, 0.1)) for above in (4, 1))
+    metrics = guarantee_metrics({BLOCK: {"a/b": one, "a/c": other}})
+    assert metrics["guarantees/block/exceeded"] == metrics["guarantees/block/a.b/exceeded"] == 0.04
+    assert metrics["guarantees/block/exceeded_of_certified"] == 5 / 160
 
 
 def test_the_same_seed_gives_the_same_numbers(policies):
