@@ -9,7 +9,7 @@ from typing import Any
 
 from fairstall.evals.compare import Comparison, Word
 from fairstall.evals.headings import HEADINGS, scope_name
-from fairstall.evals.power import POWER, labels_needed, needed_words
+from fairstall.evals.power import POWER, labels_needed, needed_shown
 from fairstall.evals.slices import LISTING, MACRO, POLICY_PREFIX, SOURCE_PREFIX
 from fairstall.evals.suite import SuiteReport
 from fairstall.evals.tracking import RunTags
@@ -75,8 +75,8 @@ def answer(comparison: Comparison) -> str:
     }[found.verdict]
     by = found.difference
     numbers = f"{found.first:.3f} to {found.second:.3f}, {by.value:+.3f} [{by.low:+.3f}, {by.high:+.3f}]"
-    more = needed_words(found, comparison)
-    return f"{verdict}: mean average precision {numbers}{f', {more} would tell' if more else ''}."
+    more = needed_shown(found, comparison)
+    return f"{verdict}: mean average precision {numbers}{f', some {more} labels more would tell' if more else ''}."
 
 
 def _rows(comparison: Comparison, start: str) -> Iterator[dict[str, Any]]:
@@ -86,5 +86,5 @@ def _rows(comparison: Comparison, start: str) -> Iterator[dict[str, Any]]:
                 "scope": scope_name(found.scope),
                 "metric": HEADINGS.get(found.metric, found.metric),
                 "found": found,
-                "needed": needed_words(found, comparison),
+                "needed": needed_shown(found, comparison),
             }

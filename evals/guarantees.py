@@ -65,11 +65,11 @@ def measure_guarantees(
         progress(1)
     found: dict[str, dict[str, Guarantee]] = {}
     for kind, column in sorted(certified):
-        above = exceeded[kind, column]
-        share = wilson(above / resamples, resamples, confidence=CONFIDENCE)
+        misses = exceeded[kind, column]
+        share = wilson(misses / resamples, resamples, confidence=CONFIDENCE)
         of_kind = found.setdefault(kind, {})
         of_kind[scored.labels[column]] = Guarantee(
-            resamples, certified[kind, column], above, 1 - config.confidence, share
+            resamples, certified[kind, column], misses, 1 - config.confidence, share
         )
     return found
 

@@ -26,7 +26,10 @@ def labels_needed(found: Difference, comparison: Comparison) -> int | None:
     return max(1, math.ceil(found.observations * (times - 1)))
 
 
-def needed_words(found: Difference, comparison: Comparison) -> str:
-    """The same in a few words, to two digits, since no more of it is known; empty where there is nothing to say."""
-    needed = labels_needed(found, comparison)
-    return f"{int(float(f'{needed:.2g}')):,} labels more" if needed else ""
+def needed_shown(found: Difference, comparison: Comparison) -> str:
+    """The same to two digits, since no more of it is known: `760`, `28k`, `1.6M`; empty where there is none."""
+    needed = float(f"{labels_needed(found, comparison) or 0:.2g}")
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if needed >= unit:
+            return f"{needed / unit:g}{letter}"
+    return f"{needed:g}" if needed else ""

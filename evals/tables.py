@@ -14,7 +14,7 @@ from fairstall.evals.guarantees import Guarantees
 from fairstall.evals.headings import HEADINGS, scope_name
 from fairstall.evals.languages import LanguageGateReport
 from fairstall.evals.look_alikes import LookAlikes
-from fairstall.evals.power import POWER, needed_words
+from fairstall.evals.power import POWER, needed_shown
 from fairstall.evals.recall import Kept
 from fairstall.evals.routers import RouterReport
 from fairstall.evals.slices import LISTING, MACRO, POLICY_PREFIX, SOURCE_PREFIX
@@ -58,8 +58,9 @@ def comparison_table(comparison: Comparison) -> Table:
     table.add_column("", overflow="fold")
     table.add_column("metric", max_width=9)
     table.add_column("from, to", justify="right", no_wrap=True)
-    table.add_column("difference, 95 % interval", justify="right", no_wrap=True)
-    table.add_column("the second is", min_width=6)
+    table.add_column("difference, 95 %", justify="right", no_wrap=True)
+    table.add_column("the second is", no_wrap=True)
+    table.add_column("labels", justify="right", no_wrap=True)
     by_scope: dict[str, dict[str, Difference]] = {}
     for found in comparison.differences:
         by_scope.setdefault(found.scope, {})[found.metric] = found
@@ -219,10 +220,9 @@ def _shown(scope: str, found: Mapping[str, Difference]) -> list[Difference]:
 def _add_differences(table: Table, scope: str, shown: Sequence[Difference], comparison: Comparison) -> None:
     for name, found in zip(_once(Text(scope_name(scope))), shown, strict=False):
         word = Text(str(found.verdict), _COLOURS[found.verdict])
-        if more := needed_words(found, comparison):
-            word.append(f"\n{more}", "dim")
         change = f"{found.first:.3f} {found.second:.3f}"
-        table.add_row(name, HEADINGS[found.metric], change, _signed(found.difference), word)
+        more = Text(needed_shown(found, comparison), "dim")
+        table.add_row(name, HEADINGS[found.metric], change, _signed(found.difference), word, more)
 
 
 def _once(name: Text) -> Iterator[Text]:
@@ -232,7 +232,7 @@ def _once(name: Text) -> Iterator[Text]:
 
 
 def _signed(by: Estimate) -> str:
-    return f"{by.value:+.3f} ({by.low:+.3f} to {by.high:+.3f})"
+    return f"{by.value:+.3f}\n{by.low:+.3f} to {by.high:+.3f}"
 
 
 def _comparison_caption(comparison: Comparison) -> str:

@@ -30,6 +30,4 @@ def run(subject: Subject) -> SuiteReport | None:
     return SuiteReport(guarantee_metrics(found), facts, shown=(guarantee_table(found),))
 
 
-SUITE = Suite(
-    "guarantees", "how often a certified threshold misses its target, over 200 draws of certification rows", run
-)
+SUITE = Suite("guarantees", "how often a certified threshold misses its target, over 200 draws", run)

@@ -1,11 +1,13 @@
 """How many more labels would tell: none where they tell already, and about as many as it then takes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from fairstall.evals.bootstrap import Bootstrap
+from fairstall.evals.bootstrap import Bootstrap, Estimate
 from fairstall.evals.compare import Comparison, Contender, Word, compare
-from fairstall.evals.power import POWER, labels_needed, needed_words
+from fairstall.evals.power import POWER, labels_needed, needed_shown
 
 HEADLINE = ("macro", "average_precision")
 
@@ -20,7 +22,7 @@ def test_no_labels_are_needed_where_they_tell_already(synthetic):
     found = comparison.find(*HEADLINE)
     assert found.verdict is Word.BETTER
     assert labels_needed(found, comparison) == 0
-    assert needed_words(found, comparison) == ""
+    assert needed_shown(found, comparison) == ""
 
 
 def test_no_difference_has_no_number_of_labels(synthetic):
@@ -33,7 +35,14 @@ def test_a_smaller_difference_needs_more_labels(synthetic):
     large, small = (compared(synthetic, 3, rows=300, edge=edge) for edge in (0.15, 0.05))
     needed = [labels_needed(comparison.find(*HEADLINE), comparison) for comparison in (large, small)]
     assert 0 < needed[0] < needed[1]
-    assert needed_words(small.find(*HEADLINE), small).endswith(" labels more")
+    assert needed_shown(small.find(*HEADLINE), small).rstrip("kM")[0].isdigit()
+
+
+@pytest.mark.parametrize(("groups", "shown"), [(10, "72"), (1000, "7.2k"), (100_000, "720k"), (10_000_000, "72M")])
+def test_numbers_of_labels_are_short(synthetic, groups, shown):
+    comparison = compared(synthetic, 3, rows=300, edge=0.05)
+    found = replace(comparison.find(*HEADLINE), difference=Estimate(0.1, -0.1, 0.3), observations=groups, groups=10**6)
+    assert needed_shown(found, comparison) == shown
 
 
 def test_so_many_labels_tell_in_about_as_many_cases_as_promised(synthetic):
