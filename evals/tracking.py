@@ -3,6 +3,7 @@
 Metrics keep the names that suites give them: a policy code has a dot for its slash, so that MLflow groups by scope.
 """
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -146,7 +147,11 @@ def last_evaluation(tracking: Tracking, *, bundle_version: str, data_hash: str) 
 
 
 def tracking_client(uri: str) -> "MlflowClient":
-    """A client of that tracking URI alone; the process-wide one is left as it is. A SQLite file's folder is made."""
+    """A client of that tracking URI alone; the process-wide one is left as it is. A SQLite file's folder is made.
+
+    MLflow's telemetry stays off unless MLFLOW_DISABLE_TELEMETRY says otherwise: nobody asked for it.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.tracking import MlflowClient
 
     if uri.startswith("sqlite:///"):
