@@ -52,7 +52,7 @@ def source_table(evaluation: Evaluation) -> Table:
 
 def comparison_table(comparison: Comparison) -> Table:
     """The mean over policies and listings as wholes in several metrics, each policy and source in one."""
-    table = _table(f"{comparison.second} against {comparison.first}")
+    table = bare_table(f"{comparison.second} against {comparison.first}")
     table.add_column("", overflow="fold")
     table.add_column("metric", max_width=9)
     table.add_column("from, to", justify="right", no_wrap=True)
@@ -72,7 +72,7 @@ def comparison_table(comparison: Comparison) -> Table:
 
 def gate_table(verdict: GateVerdict) -> Table:
     """A row for each rule."""
-    table = _table("The gate")
+    table = bare_table("The gate")
     for column in ("rule", "measured", "needed"):
         table.add_column(column, overflow="fold")
     table.add_column("", no_wrap=True)
@@ -84,7 +84,7 @@ def gate_table(verdict: GateVerdict) -> Table:
 
 def kept_table(title: str, readings: Mapping[str, Mapping[str, Kept]]) -> Table:
     """A row for each name, and for each reading the recall, and what it is of the plain one."""
-    table = _table(title)
+    table = bare_table(title)
     table.add_column("", overflow="fold")
     for reading in readings:
         table.add_column(f"recall {reading}", justify="right")
@@ -100,7 +100,7 @@ def kept_table(title: str, readings: Mapping[str, Mapping[str, Kept]]) -> Table:
 
 def language_table(reports: Mapping[str, LanguageGateReport]) -> Table:
     """A row for each language."""
-    table = _table("Languages that the bundle does not read")
+    table = bare_table("Languages that the bundle does not read")
     table.add_column("")
     for column in ("rows", "to a person, named", "to a person, not named", "violations approved"):
         table.add_column(column, justify="right")
@@ -110,7 +110,8 @@ def language_table(reports: Mapping[str, LanguageGateReport]) -> Table:
     return table
 
 
-def _table(title: str) -> Table:
+def bare_table(title: str) -> Table:
+    """An empty table in the style of them all."""
     return Table(
         title=title,
         title_justify="left",
@@ -123,7 +124,7 @@ def _table(title: str) -> Table:
 
 
 def _scope_table(title: str, metrics: Sequence[str]) -> Table:
-    table = _table(title)
+    table = bare_table(title)
     table.add_column("", overflow="fold")
     for column in ("rows", "break"):
         table.add_column(column, justify="right", no_wrap=True)
