@@ -21,7 +21,7 @@ _QUESTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table of text: the first column names, the others count."""
+    """A table of text: the first column names, the others count. A cell may have several lines."""
 
     title: str
     columns: tuple[str, ...]
@@ -133,10 +133,10 @@ def _judgement(one: Judgement) -> tuple[str, ...]:
     if one.apart:
         told = _interval(one.difference, sign="+") if one.difference else NOT_TOLD
         return scope, _QUESTIONS[one.question], _interval(one.old), _interval(one.new), told, str(one.verdict)
-    return scope, _QUESTIONS[one.question], _interval(one.old), _interval(one.new), "none in any label", "the same"
+    return scope, _QUESTIONS[one.question], _interval(one.old), _interval(one.new), "in no label", "the same"
 
 
 def _interval(found: Estimate | None, sign: str = "") -> str:
     if found is None:
         return NOT_TOLD
-    return f"{found.value:{sign}.3f} [{found.low:{sign}.3f}, {found.high:{sign}.3f}]"
+    return f"{found.value:{sign}.3f}\n[{found.low:{sign}.3f}, {found.high:{sign}.3f}]"

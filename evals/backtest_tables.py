@@ -28,7 +28,7 @@ def backtest_report(found: Backtest, changes: Sequence[ChangedListing] = ()) -> 
         yield Text("\nTo read before publishing", "bold")
     yield from map(_change, changes[:CHANGES_SHOWN])
     if (left := len(changes) - CHANGES_SHOWN) > 0:
-        yield Text(f"{left} more are written with --out FOLDER", "dim")
+        yield Text(f"and {left} more, which --out FOLDER writes", "dim")
 
 
 def sheet_table(sheet: Sheet) -> Table:
@@ -36,7 +36,7 @@ def sheet_table(sheet: Sheet) -> Table:
     for place, column in enumerate(sheet.columns):
         table.add_column(column, justify="right" if place else "left", overflow="fold")
     for row in sheet.rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
+        table.add_row(*(Text("\n".join(map(visible, cell.split("\n")))) for cell in row))
     if sheet.note:
         table.caption = Text(sheet.note)
     return table

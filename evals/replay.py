@@ -81,6 +81,7 @@ class Replay:
         self._before, self._after = _Judge(old), _Judge(new)
         changed = tuple(policy for policy in new if _rules(old.by_code.get(policy.code)) != _rules(policy))
         self._kept = frozenset(new.codes) - {policy.code for policy in changed}
+        self._added = frozenset(new.codes) - frozenset(old.codes)
         self._changed = _rule_book(new, [policy for policy in changed if _rules(policy) != _NO_RULES])
         self._blocking = frozenset(policy.code for policy in old if _may_block(policy))
 
@@ -96,10 +97,15 @@ class Replay:
         found = _carried(stored.findings)
         verdict = Verdict(stored.outcome, stored.findings, stored.doubts)
         old = Side(verdict, self._before.effects(case, verdict.findings, found))
-        return Change(old, self._after.side(case, [*self._still(found), *self._newly_found(listing)]))
+        matches = [*self._still(found), *self._newly_found(listing)]
+        return Change(old, self._after.side(case, matches, among=self._stirred(stored, matches)))
 
     def _still(self, found: Iterable[RuleMatch]) -> Iterable[RuleMatch]:
         return (match for match in found if match.policy in self._kept)
+
+    def _stirred(self, stored: Assessment, matches: Iterable[RuleMatch]) -> frozenset[str]:
+        """The policies that can have a finding: an old one without a finding and without a match has none again."""
+        return self._added.union((one.policy for one in stored.findings), (match.policy for match in matches))
 
     def _newly_found(self, listing: Listing) -> Sequence[RuleMatch]:
         return self._changed.matches(view_listing(listing)) if self._changed else ()
@@ -131,9 +137,14 @@ class _Judge:
     def rules(self) -> RuleBook:
         return RuleBook(self._policies)
 
-    def side(self, case: _Case, matches: Sequence[RuleMatch]) -> Side:
-        verdict = decide(self._policies, case.probabilities, case.thresholds, matches, case.doubts)
+    def side(self, case: _Case, matches: Sequence[RuleMatch], *, among: frozenset[str] | None = None) -> Side:
+        """The verdict, with `among` on those policies alone."""
+        policies = self._policies if among is None else self._some(among)
+        verdict = decide(policies, case.probabilities, case.thresholds, matches, case.doubts)
         return Side(verdict, self.effects(case, verdict.findings, matches))
+
+    def _some(self, codes: frozenset[str]) -> PolicySet:
+        return PolicySet(self._policies.version, tuple(one for one in self._policies if one.code in codes))
 
     def effects(self, case: _Case, findings: Iterable[Finding], matches: Sequence[RuleMatch]) -> Mapping[str, Outcome]:
         return {

@@ -56,10 +56,10 @@ def test_the_terminal_shows_numbers_first_and_then_a_few_changes(shown):
     text = printed(shown)
     assert "20 of 30 decisions would end otherwise (66.67 %)." in text
     assert "Of every 1,000 listings 1000.0 would go to people instead of 1000.0 (+0.0)." in text
-    assert re.search(r"precision of stops +cannot tell +0\.500 \[", text)
+    assert re.search(r"precision of stops +cannot tell +0\.500 .*\n +\[0\.\d+, 0\.\d+\]", text)
     assert "Labels exist for reviewed listings and the control sample alone: 30 have one, 0 wait" in text
     assert text.count("reviewed as") == 10
-    assert "10 more are written with --out FOLDER" in text
+    assert "and 10 more, which --out FOLDER writes" in text
 
 
 def test_text_of_sellers_neither_colours_nor_turns_the_terminal(shown):
