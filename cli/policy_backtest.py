@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fairstall.evals.replay import Models, Replay
     from fairstall.records.history import History, Span
 
-ROWS_A_PIECE = 20_000
+ROWS_A_PIECE = 10_000
 
 Piecewise: TypeAlias = Callable[[Callable[["Span"], "Tally"], Iterable["Span"]], Iterator["Tally"]]
 

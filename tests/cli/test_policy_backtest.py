@@ -2,7 +2,9 @@
 
 import inspect
 import json
-from collections.abc import Callable
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,15 +29,19 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TITLES = ("Pure heroin", "A pistol", "Garden chair, oak", "Pressed pills [bold]cheap[/]", "Wool scarf, hand knitted")
 
 
+def some_listings(count: int, titles: Sequence[str]) -> list[Listing]:
+    text = "For sale by the owner."
+    return [
+        Listing(f"l-{n}", f"s-{n % 3}", titles[n % len(titles)], text, language="en", market="DE") for n in range(count)
+    ]
+
+
 @pytest.fixture
 def fill(engine, tiny_bundle) -> Callable[..., list[str]]:
-    """`fill(count)`: so many decisions of the starter policies, one an hour, in turn on five titles."""
+    """`fill(count, titles)`: so many decisions of the starter policies, one an hour, on the titles in turn."""
 
-    def run(count: int = 10) -> list[str]:
-        listings = [
-            Listing(f"l-{n}", f"s-{n % 3}", TITLES[n % 5], "For sale by the owner.", language="en", market="DE")
-            for n in range(count)
-        ]
+    def run(count: int = 10, titles: Sequence[str] = TITLES) -> list[str]:
+        listings = some_listings(count, titles)
         assessments = assess_listings(Assessor(tiny_bundle, starter_policies()), [OnnxScorer(tiny_bundle)], listings)
         moments = [NOON + timedelta(hours=n) for n in range(count)]
         entries = [
@@ -112,6 +118,22 @@ def test_a_bad_file_is_refused_before_anything_is_read(tmp_path, backtest):
     result = backtest(tmp_path / "bad.yaml")
     assert result.exit_code == 1
     assert "bad.yaml:1:1" in result.stderr
+
+
+def test_a_ledger_gives_what_assessing_every_listing_again_would(fill, new, store_url, tiny_bundle, tmp_path):
+    draw = random.Random(5)
+    words = [*TITLES, "mdma", "ivory", "toy", "ｇａｒｄｅｎ chair", "pr3ssed pills", "miracle", "Стул"]
+    titles = [" ".join(draw.sample(words, draw.randint(1, 3))) for _ in range(120)]
+    fill(120, titles)
+    policies, scorers = [starter_policies(), load_policies(new)], [OnnxScorer(tiny_bundle)]
+    both = [
+        [one.outcome for one in assess_listings(Assessor(tiny_bundle, some), scorers, some_listings(120, titles))]
+        for some in policies
+    ]
+    plan = Plan(store_url, *policies, known_models(tmp_path, tiny_bundle.folder), sample=50, seed=0)
+    found = replay_ledger(plan, None, None, processes=1).result(Bootstrap(draws=100))
+    assert found.flow.moves == Counter(zip(*both, strict=True))
+    assert found.flow.changed > 10
 
 
 def test_two_processes_count_what_one_does(fill, new, store_url, tiny_bundle, tmp_path):
