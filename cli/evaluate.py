@@ -73,7 +73,7 @@ def evaluate(
         if name in reports:
             console.print(*reports[name].shown, sep="\n")
         else:
-            console.print(f"{name}: not measured, no row is of the kind that it needs", highlight=False)
+            console.print(f"{name}: not measured, there is nothing of the kind that it needs", highlight=False)
     uri = tracking_uri(home, tracking)
     run_id = _record(subject, reports, uri=uri, artifacts=None if tracking else home / "mlartifacts")
     console.print(f"MLflow run {run_id} at {uri}", soft_wrap=True, highlight=False)

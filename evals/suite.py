@@ -49,7 +49,7 @@ class SuiteReport:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """`run` gives None when the rows hold nothing that it could measure."""
+    """`run` gives None when there is nothing that it could measure."""
 
     name: str
     about: str
