@@ -89,7 +89,8 @@ class Replay:
         """What becomes of the decision `stored` on `listing`."""
         thresholds = self._models.by_version.get(stored.versions.model)
         other_policies, other_model = stored.versions.policies != self.old.version, thresholds is None
-        case = _Case(stored.probabilities, thresholds or self._models.in_force, stored.doubts)
+        acting = self._models.in_force if thresholds is None else thresholds
+        case = _Case(stored.probabilities, acting, stored.doubts)
         if other_policies or other_model or self._hides_a_block(stored):
             view = view_listing(listing)
             old = self._before.side(case, self._before.rules.matches(view))
