@@ -1,10 +1,13 @@
 """Which bundle a command means when it is not told one: the champion of the home folder, or else the starter bundle."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from fairstall.cli.settings import models_folder
 from fairstall.model.bundle import Bundle, open_bundle
 from fairstall.model.deployed import Deployments
+from fairstall.model.errors import BundleError
 from fairstall.model.starter_bundle import starter_bundle
 
 
@@ -15,3 +18,16 @@ def bundle_in_force(home: Path, chosen: Path | None = None) -> Bundle:
     deployments = Deployments(models_folder(home))
     current = deployments.current()
     return deployments.bundle(current) if current else starter_bundle()
+
+
+def bundles_at_hand(home: Path, in_force: Bundle) -> Iterator[Bundle]:
+    """The bundle in force, the starter bundle, and those that were deployed and are still whole; each once."""
+    yield in_force
+    deployments, seen = Deployments(models_folder(home)), {in_force.version}
+    for past in deployments.history():
+        if past.version not in seen:
+            seen.add(past.version)
+            with suppress(BundleError):
+                yield deployments.bundle(past)
+    if (starter := starter_bundle()).version not in seen:
+        yield starter

@@ -1,7 +1,6 @@
 """`fairstall evaluate`, `compare`, `promote` and `rollback`: how good a bundle is, and whether it may serve."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fairstall.cli.bundles import bundle_in_force
+from fairstall.cli.progress import progress, stages
 from fairstall.cli.settings import (
     DEFAULT_HOME,
     HomeSetting,
@@ -75,7 +74,7 @@ def evaluate(
     opened, rows, policy_set = _named(bundle, home), read_rows(data), _policies(policies)
     console = Console()
     reports: dict[str, SuiteReport] = {}
-    with _stages() as begin:
+    with stages() as begin:
         subject = Subject(
             opened,
             policy_set,
@@ -92,7 +91,7 @@ def evaluate(
         if name in reports:
             console.print(*reports[name].shown, sep="\n")
         else:
-            console.print(f"{name}: not measured, no row is of the kind that it needs", highlight=False)
+            console.print(f"{name}: not measured, there is nothing of the kind that it needs", highlight=False)
     at = tracking_at(home, tracking)
     console.print(f"MLflow run {record_evaluation(subject, reports, at)} at {at.uri}", soft_wrap=True, highlight=False)
 
@@ -117,7 +116,7 @@ def compare(
 
     _require_extra("compare", *NEEDED, "jinja2")
     bundles, rows, policy_set = [_named(name, home) for name in (first, second)], read_rows(data), _policies(policies)
-    with _progress("scoring", 2 * len(rows)) as advance:
+    with progress("scoring", 2 * len(rows)) as advance:
         sides = [contender(bundle, rows, policies=policy_set, progress=advance) for bundle in bundles]
     comparison = measure(*sides, bootstrap=_bootstrap(draws, seed))
     report = comparison_report(comparison)
@@ -153,7 +152,7 @@ def promote(
     if override != bool(reason.strip()):
         raise InputError("--override needs a --reason, which is recorded, and --reason is for --override alone")
     champion, rows = bundle_in_force(home), read_rows(data)
-    with _stages() as begin:
+    with stages() as begin:
         examination = examine(
             bundle,
             champion,
@@ -222,23 +221,3 @@ def _bootstrap(draws: int, seed: int) -> "Bootstrap":
     from fairstall.evals.bootstrap import Bootstrap
 
     return Bootstrap(draws=draws, seed=seed)
-
-
-@contextmanager
-def _progress(doing: str, total: int) -> Iterator[Callable[[int], None]]:
-    with _stages() as begin:
-        yield begin(doing, total)
-
-
-@contextmanager
-def _stages() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """A bar for each stage that begins, on a terminal alone."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-
-        def begin(doing: str, total: int) -> Callable[[int], None]:
-            task = bar.add_task(doing, total=total)
-            return lambda done: bar.advance(task, done)
-
-        yield begin

@@ -1,6 +1,10 @@
-"""`fairstall policy`: validate a policy file, and say what changed between two. What policies mean lives in model."""
+"""`fairstall policy`: validate a policy file, say what changed between two, and what a change would have done.
+
+What policies mean lives in model, how decisions are replayed in `policy_backtest`.
+"""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +13,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fairstall.cli.settings import (
+    DEFAULT_HOME,
+    BundleSetting,
+    DatabaseSetting,
+    HomeSetting,
+    PoliciesSetting,
+    database_url,
+)
 from fairstall.model.errors import PolicyFileError, Problem
 from fairstall.model.policies import Example, Policy, PolicySet
-from fairstall.model.policy_file import load_policies
+from fairstall.model.policy_file import load_policies, starter_policies
 
-app = typer.Typer(help="Validate and compare policy files.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(help="Validate, compare and try policy files.", no_args_is_help=True, add_completion=False)
 
 PolicyFile = Annotated[Path, typer.Argument(help="A policy file in YAML.", dir_okay=False)]
 
@@ -40,6 +52,52 @@ def diff(old: PolicyFile, new: PolicyFile) -> None:
     for row in _changes(before, after):
         table.add_row(*(Text(cell) for cell in row))
     console.print(table if table.row_count else f"{before.version} and {after.version} hold the same policies")
+
+
+@app.command()
+def backtest(
+    new: PolicyFile,
+    old: Annotated[
+        Path | None, typer.Option(help="The policies to compare with. By default those in force.", dir_okay=False)
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only decisions from this day on, in UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Only decisions before this day, in UTC.")] = None,
+    sample: Annotated[int, typer.Option(min=0, max=1000, help="How many changed listings to pick for reading.")] = 50,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to write backtest.json, changes.jsonl and backtest.html.", file_okay=False),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=100, max=10_000, help="How often sellers are drawn for intervals.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of those draws and of the sample.")] = 0,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="How many work side by side.")] = 2,
+    home: HomeSetting = DEFAULT_HOME,
+    database: DatabaseSetting = None,
+    bundle: BundleSetting = None,
+    policies: PoliciesSetting = None,
+) -> None:
+    """Replay stored decisions under NEW: which outcomes change, for whom, how right, and a sample to read.
+
+    Nothing is changed. Scores are those that were stored; rules run again where they differ.
+    """
+    from fairstall.cli.policy_backtest import Plan, changes_to_read, known_models, prepare, replay_ledger
+    from fairstall.evals.backtest_files import write_backtest
+    from fairstall.evals.backtest_tables import backtest_report
+    from fairstall.evals.bootstrap import Bootstrap
+
+    in_force, url = old or policies, database_url(home, database)
+    before, after = _load(in_force) if in_force else starter_policies(), _load(new)
+    prepare(url)
+    plan = Plan(url, before, after, known_models(home, bundle), sample, seed)
+    tally = replay_ledger(plan, _in_utc(since), _in_utc(until), processes=processes)
+    found, changes = tally.result(Bootstrap(draws, seed)), changes_to_read(plan, tally)
+    Console(highlight=False).print(*backtest_report(found, changes), sep="\n")
+    if out:
+        write_backtest(out, found, changes)
+        typer.echo(f"written to {out}", err=True)
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment and moment.replace(tzinfo=UTC)
 
 
 def _load(file: Path) -> PolicySet:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from fairstall.cli.bundles import bundle_in_force
+from fairstall.cli.progress import stage_lines
 from fairstall.cli.settings import DEFAULT_HOME as HOME
 from fairstall.cli.settings import (
     BundleSetting,
@@ -18,7 +19,6 @@ from fairstall.cli.settings import (
     models_folder,
     tracking_at,
 )
-from fairstall.cli.stages import stage_lines
 from fairstall.model.deployed import Deployments
 from fairstall.model.errors import Conflict
 from fairstall.model.policies import PolicySet

@@ -64,10 +64,15 @@ def weightings(scored: ScoredRows, bootstrap: Bootstrap) -> Iterator[Floats]:
     names, groups = np.unique(scored.groups, return_inverse=True)
     weights = scored.weights[:, None]
     yield weights
-    for start in range(0, bootstrap.draws, DRAWS_AT_ONCE):
-        size = (len(names), min(DRAWS_AT_ONCE, bootstrap.draws - start))
-        drawn = np.random.default_rng([bootstrap.seed, start]).standard_exponential(size)
+    for drawn in draw_groups(len(names), bootstrap):
         yield weights * drawn[groups]
+
+
+def draw_groups(groups: int, bootstrap: Bootstrap) -> Iterator[Floats]:
+    """(groups, k) weights of groups in all draws, fifty draws at a time."""
+    for start in range(0, bootstrap.draws, DRAWS_AT_ONCE):
+        size = (groups, min(DRAWS_AT_ONCE, bootstrap.draws - start))
+        yield np.random.default_rng([bootstrap.seed, start]).standard_exponential(size)
 
 
 def mean_over(measured: Measured, scopes: Sequence[str]) -> dict[str, Floats]:

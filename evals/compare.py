@@ -198,14 +198,15 @@ def _difference(
     groups: int,
     observations: int,
 ) -> Difference:
-    word = _word(difference, higher_is_better=metric.higher_is_better, groups=groups)
+    word = word_for(difference, higher_is_better=metric.higher_is_better, groups=groups)
     first, second = float(pair[0][0]), float(pair[1][0])
     return Difference(
         scope, metric.name, first, second, difference, groups, observations, word, metric.higher_is_better
     )
 
 
-def _word(difference: Estimate, *, higher_is_better: bool, groups: int) -> Word:
+def word_for(difference: Estimate, *, higher_is_better: bool, groups: int) -> Word:
+    """What a difference that rests on `groups` groups lets one say of the second."""
     if groups < LEAST_GROUPS or difference.low <= 0 <= difference.high:
         return Word.CANNOT_TELL
     return Word.BETTER if (difference.low > 0) == higher_is_better else Word.WORSE

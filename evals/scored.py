@@ -80,18 +80,8 @@ def score_rows(
     `rows` are EvalRows, mappings or dataclasses as `eval_row` takes them. `policies` are the starter policies when not
     given. `progress` is told how many more rows are done. The same rows in the same order give the same bytes.
     """
-    from fairstall.model.assess import Assessor, assess_listings
-    from fairstall.model.policy_file import starter_policies
-    from fairstall.model.scorer import OnnxScorer
-
     kept = [eval_row(row) for row in rows]
-    assessor = Assessor(bundle, policies or starter_policies())
-    scorers = [OnnxScorer(bundle) for _ in range(SESSIONS)]
-    assessments: list[Assessment] = []
-    for chunk in _chunks(kept):
-        assessments += assess_listings(assessor, scorers, [row.listing() for row in chunk])
-        if progress:
-            progress(len(chunk))
+    assessments = list(assess_rows(bundle, kept, policies=policies, progress=progress))
     labels = bundle.facts.labels
     probabilities = [[assessment.probabilities[label] for label in labels] for assessment in assessments]
     return scored_rows(
@@ -100,6 +90,26 @@ def score_rows(
         np.array(probabilities, dtype=np.float64).reshape(len(kept), len(labels)),
         outcomes=np.array([str(assessment.outcome) for assessment in assessments], dtype=np.str_),
     )
+
+
+def assess_rows(
+    bundle: "Bundle",
+    rows: Sequence[EvalRow],
+    *,
+    policies: "PolicySet | None" = None,
+    progress: Progress | None = None,
+) -> "Iterator[Assessment]":
+    """What `decide()` makes of each row, in their order, as in `score_rows`."""
+    from fairstall.model.assess import Assessor, assess_listings
+    from fairstall.model.policy_file import starter_policies
+    from fairstall.model.scorer import OnnxScorer
+
+    assessor = Assessor(bundle, policies or starter_policies())
+    scorers = [OnnxScorer(bundle) for _ in range(SESSIONS)]
+    for chunk in _chunks(rows):
+        yield from assess_listings(assessor, scorers, [row.listing() for row in chunk])
+        if progress:
+            progress(len(chunk))
 
 
 def scored_rows(

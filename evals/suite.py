@@ -63,8 +63,8 @@ class SuiteReport:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """`run` gives None when the rows hold nothing that it could measure. Twice gives the same bytes, unless a suite
-    says that it is not `repeatable`, since what it measures is the machine as well.
+    """`run` gives None when there is nothing that it could measure. Twice gives the same bytes, unless a suite says
+    that it is not `repeatable`, since what it measures is the machine as well.
     """
 
     name: str

@@ -54,7 +54,7 @@ def source_table(evaluation: Evaluation) -> Table:
 
 def comparison_table(comparison: Comparison) -> Table:
     """The mean over policies and listings as wholes in several metrics, each policy and source in one."""
-    table = _table(f"{comparison.second} against {comparison.first}")
+    table = bare_table(f"{comparison.second} against {comparison.first}")
     table.add_column("", overflow="fold")
     table.add_column("metric", max_width=9)
     table.add_column("from, to", justify="right", no_wrap=True)
@@ -75,7 +75,7 @@ def comparison_table(comparison: Comparison) -> Table:
 
 def gate_table(verdict: GateVerdict) -> Table:
     """A row for each rule."""
-    table = _table("The gate")
+    table = bare_table("The gate")
     for column in ("rule", "measured", "needed"):
         table.add_column(column, overflow="fold")
     table.add_column("", no_wrap=True)
@@ -87,7 +87,7 @@ def gate_table(verdict: GateVerdict) -> Table:
 
 def kept_table(title: str, readings: Mapping[str, Mapping[str, Kept]]) -> Table:
     """A row for each name, and for each reading the recall, and what it is of the plain one."""
-    table = _table(title)
+    table = bare_table(title)
     table.add_column("", overflow="fold")
     for reading in readings:
         table.add_column(f"recall {reading}", justify="right")
@@ -103,7 +103,7 @@ def kept_table(title: str, readings: Mapping[str, Mapping[str, Kept]]) -> Table:
 
 def language_table(reports: Mapping[str, LanguageGateReport]) -> Table:
     """A row for each language."""
-    table = _table("Languages that the bundle does not read")
+    table = bare_table("Languages that the bundle does not read")
     table.add_column("")
     for column in ("rows", "to a person, named", "to a person, not named", "violations approved"):
         table.add_column(column, justify="right")
@@ -115,7 +115,7 @@ def language_table(reports: Mapping[str, LanguageGateReport]) -> Table:
 
 def look_alike_table(found: Mapping[str, LookAlikes]) -> Table:
     """A row for each policy, and their mean."""
-    table = _table("Words and deeds, by score at the release threshold")
+    table = bare_table("Words and deeds, by score at the release threshold")
     table.add_column("", overflow="fold")
     for column in ("with its words, stopped", "without, stopped", "violations without, found"):
         table.add_column(column, justify="right", min_width=9)
@@ -135,7 +135,7 @@ def unseen_table(evaluation: Evaluation) -> Table:
 
 def guarantee_table(found: Guarantees) -> Table:
     """A row for each kind of threshold and policy."""
-    table = _table("Draws of certification rows that certified a threshold whose risk is above the target")
+    table = bare_table("Draws of certification rows that certified a threshold whose risk is above the target")
     table.add_column("")
     table.add_column("", overflow="fold")
     for column in ("draws", "certified", "above the target", "promised at most"):
@@ -149,7 +149,7 @@ def guarantee_table(found: Guarantees) -> Table:
 
 def router_table(found: Mapping[str, RouterReport], review_budget: float) -> Table:
     """A row for each scope, the errors that each router finds, and the router to use."""
-    table = _table(f"Errors found when people look at {100 * review_budget:g} % of the listings")
+    table = bare_table(f"Errors found when people look at {100 * review_budget:g} % of the listings")
     table.add_column("", overflow="fold")
     table.add_column("errors", justify="right")
     for router in Router:
@@ -163,7 +163,7 @@ def router_table(found: Mapping[str, RouterReport], review_budget: float) -> Tab
 
 def speed_table(speed: Speed) -> Table:
     """One row: listings a second, and how long a listing takes."""
-    table = _table(f"Speed of {speed.listings} listings, one at a time on one thread")
+    table = bare_table(f"Speed of {speed.listings} listings, one at a time on one thread")
     for column in ("listings/s", "p50 ms", "p99 ms"):
         table.add_column(column, justify="right")
     found = (speed.listings_per_s, speed.p50_ms, speed.p99_ms)
@@ -171,7 +171,8 @@ def speed_table(speed: Speed) -> Table:
     return table
 
 
-def _table(title: str) -> Table:
+def bare_table(title: str) -> Table:
+    """An empty table in the style of them all."""
     return Table(
         title=title,
         title_justify="left",
@@ -184,7 +185,7 @@ def _table(title: str) -> Table:
 
 
 def _scope_table(title: str, metrics: Sequence[str]) -> Table:
-    table = _table(title)
+    table = bare_table(title)
     table.add_column("", overflow="fold")
     for column in ("rows", "break"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 
+from fairstall.records.history import not_taken_back
 from fairstall.records.tables import cases, decisions, reviews
 
 # A literal and no parameter: otherwise neither database would use its index of open cases.
@@ -89,12 +90,6 @@ def standing_decision(connection: Connection, decision_id: str) -> Row[Any]:
     newer = decisions.alias("newer")
     end = select(chain).where(~exists().where(newer.c.overrides == chain.c.decision_id))
     return connection.execute(end).one()
-
-
-def not_taken_back() -> ColumnElement[bool]:
-    """That a row of `reviews` is a verdict which nothing undid."""
-    undoing = reviews.alias("undoing")
-    return and_(reviews.c.verdict != "undone", ~exists().where(undoing.c.undoes == reviews.c.review_id))
 
 
 def _standing_reviews() -> Select[Any]:

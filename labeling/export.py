@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, Select, select
 
-from fairstall.labeling.claims import not_taken_back
 from fairstall.labeling.label_file import Manifest, write_labels
 from fairstall.records.engine import reading
+from fairstall.records.history import not_taken_back
 from fairstall.records.tables import cases, decisions, listings, reviews
 
 LABEL_KIND = "review"

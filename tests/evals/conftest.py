@@ -9,6 +9,7 @@ from fairstall.evals.leave_out import WITHOUT_SOURCES
 from fairstall.evals.rows import EvalRow
 from fairstall.evals.scored import ScoredRows
 from fairstall.model.bundle import Bundle
+from fairstall.model.policies import DsaClass, Pattern, Policy, RuleAction, Severity, Targets, Term
 
 DRUGS, WEAPONS, WILDLIFE = "prohibited/drugs", "prohibited/weapons", "prohibited/wildlife"
 WORDS = {DRUGS: ("cocaine", "heroin", "mdma"), WEAPONS: ("pistol", "ammunition"), WILDLIFE: ("ivory", "taxidermy")}
@@ -74,3 +75,35 @@ def listings() -> list[EvalRow]:
             )
         )
     return rows
+
+
+@pytest.fixture(scope="session")
+def make_policy() -> Callable[..., Policy]:
+    """`make_policy(code, review=(), block=(), evidence=(), pattern=None, precision=0.99)`, with terms by action."""
+    return _policy
+
+
+def _policy(
+    code: str,
+    *,
+    review: tuple[str, ...] = (),
+    block: tuple[str, ...] = (),
+    evidence: tuple[str, ...] = (),
+    pattern: str | None = None,
+    precision: float = 0.99,
+) -> Policy:
+    by_action = {RuleAction.REVIEW: review, RuleAction.BLOCK: block, RuleAction.EVIDENCE: evidence}
+    return Policy(
+        code=code,
+        title=code,
+        seller_text=f"{code} may not be sold here.",
+        guideline="Look.",
+        severity=Severity.HIGH,
+        points=1,
+        dsa=DsaClass("STATEMENT_CATEGORY_OTHER_VIOLATION_TC", "KEYWORD_OTHER"),
+        violations=(),
+        look_alikes=(),
+        terms=tuple(Term(text, action) for action, texts in by_action.items() for text in texts),
+        patterns=(Pattern(pattern, RuleAction.REVIEW),) if pattern else (),
+        targets=Targets(precision=precision),
+    )

@@ -1,6 +1,8 @@
 """Every suite on the tiny bundle, as `fairstall evaluate` runs them."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,7 @@ from fairstall.evals.sampling import both_sides, covered, few_a_policy
 from fairstall.evals.suite import Subject, SuiteReport
 from fairstall.evals.suites import all_suites
 from fairstall.model.bundle import Bundle
-from fairstall.model.policies import PolicySet, Targets
+from fairstall.model.policies import PolicySet, RuleAction, Targets, Term
 from fairstall.model.policy_file import starter_policies
 
 DRUGS, WEAPONS = "prohibited/drugs", "prohibited/weapons"
@@ -23,26 +25,35 @@ PREFIXES = {
     "leave_one_source_out": "leave_one_source_out/",
     "long_text": "long_text/",
     "look_alikes": "look_alikes/",
+    "policy_backtest": "backtest/",
     "routing": "routing/",
     "speed": "speed/",
 }
+PAGE = (Path(__file__).parents[2] / "docs" / "evaluating.md").read_text()
 
 
 @pytest.fixture(scope="module")
 def rows(listings: list[EvalRow]) -> list[EvalRow]:
-    """Some in German; compliant ones long enough to hide a violation in, some with a word of weapons."""
+    """Some in German; compliant ones long enough to hide a violation in, some with a word of drugs."""
     mixed = [
-        row if row.policies else replace(row, description=f"{FILLING * 30} {'With a holster.' * (number % 5 == 4)}")
+        row if row.policies else replace(row, description=f"{FILLING * 30} {'With a coke bottle.' * (number % 5 == 4)}")
         for number, row in enumerate(listings)
     ]
     return [replace(row, language="de" if number % 10 == 0 else "en") for number, row in enumerate(mixed)]
 
 
 @pytest.fixture(scope="module")
-def subject(tiny_bundle: Bundle, blind_fold: Bundle, rows: list[EvalRow]) -> Subject:
-    """With targets that so few rows can certify."""
-    loose = [replace(policy, targets=Targets(precision=0.5, missed=0.4)) for policy in starter_policies()]
-    return Subject(tiny_bundle, PolicySet.named("loose", tuple(loose)), rows, Bootstrap(draws=50), folds=[blind_fold])
+def policies() -> PolicySet:
+    """The starter policies with targets that a few rows certify, without weapons, and with pistols among the drugs."""
+    pistols = (Term("pistol", RuleAction.BLOCK),)
+    loose = [replace(one, targets=Targets(precision=0.5, missed=0.4)) for one in starter_policies()]
+    kept = [replace(one, terms=one.terms + pistols) if one.code == DRUGS else one for one in loose]
+    return PolicySet.named("changed", tuple(one for one in kept if one.code != WEAPONS))
+
+
+@pytest.fixture(scope="module")
+def subject(tiny_bundle: Bundle, blind_fold: Bundle, rows: list[EvalRow], policies: PolicySet) -> Subject:
+    return Subject(tiny_bundle, policies, rows, Bootstrap(draws=50), folds=[blind_fold])
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +108,33 @@ def test_a_suite_without_rows_of_its_kind_measures_nothing(subject: Subject) -> 
     compliant = replace(subject, rows=[row for row in subject.rows if not row.policies and row.language == "en"][:5])
     suites = all_suites()
     assert [suites[name].run(compliant) for name in ("attacks", "languages", "long_text")] == [None] * 3
+
+
+def test_the_shipped_policies_are_not_compared_with_themselves(subject: Subject) -> None:
+    shipped = replace(subject, policies=starter_policies())
+    assert all_suites()["policy_backtest"].run(shipped) is None
+
+
+def test_a_backtest_on_rows_counts_what_the_policies_change(reports: dict[str, SuiteReport | None]) -> None:
+    report = reports["policy_backtest"]
+    assert report is not None
+    names = report.metrics
+    assert names["backtest/rows"] == 240
+    moves = [share for name, share in names.items() if "_to_" in name]
+    assert names["backtest/changed"] == pytest.approx(sum(moves))
+    assert names["backtest/review_to_approve"] > 0, "ammunition"
+    assert names["backtest/review_to_block"] > 0, "pistols"
+    assert names["backtest/stop_precision_gain"] > 0 > names["backtest/block_precision_gain"]
+    assert set(report.tables["changed_outcomes.json"]["after"]) == {"approve", "block"}
+
+
+def test_every_suite_and_every_number_of_the_backtest_is_documented(reports: dict[str, SuiteReport | None]) -> None:
+    assert not [name for name in all_suites() if f"| `{name}` |" not in PAGE]
+    report = reports["policy_backtest"]
+    assert report is not None
+    plain = {name.removesuffix(".low").removesuffix(".high") for name in report.metrics}
+    documented = {re.sub(r"/(approve|review|block)_to_\w+$", "/FROM_to_TO", name) for name in plain}
+    assert not [name for name in documented if f"`{name}`" not in PAGE]
 
 
 def test_samples_are_the_same_in_any_order_with_one_row_a_group() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairstall.cli.stages import stage_lines
+from fairstall.cli.progress import stage_lines
 from fairstall.training.progress import Progress
 
 

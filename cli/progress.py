@@ -1,6 +1,6 @@
-"""How a training run is shown: a bar for the stage that runs, and a line that stays for each that is done."""
+"""Bars for what takes long, on standard error and on a terminal alone; a training run leaves a line a stage as well."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from time import perf_counter
@@ -12,6 +12,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 if TYPE_CHECKING:
     from fairstall.training.progress import Progress as Stage
     from fairstall.training.progress import Report
+
+
+@contextmanager
+def progress(doing: str, total: int) -> Iterator[Callable[[int], None]]:
+    """One bar; what is given is told how many more of `total` are done."""
+    with stages() as begin:
+        yield begin(doing, total)
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """A bar for each stage that begins."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+
+        def begin(doing: str, total: int) -> Callable[[int], None]:
+            task = bar.add_task(doing, total=total)
+            return lambda done: bar.advance(task, done)
+
+        yield begin
 
 
 @contextmanager

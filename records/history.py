@@ -1,0 +1,153 @@
+"""The model's own decisions read back in the order of time, with what people said of them since. Nothing is written.
+
+Each page is a transaction of its own, so that a long reading keeps no old state of a busy store alive.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    ScalarSelect,
+    Select,
+    and_,
+    exists,
+    func,
+    literal_column,
+    select,
+    true,
+)
+
+from fairstall.model.decision import MODEL_ACTOR, Assessment
+from fairstall.model.identifiers import earliest_id
+from fairstall.model.listing import Listing
+from fairstall.model.wire import assessment_from_body
+from fairstall.records.engine import reading
+from fairstall.records.ledger import listing_from_body
+from fairstall.records.tables import cases, decisions, listings, reviews
+
+ROWS_AT_ONCE = 500
+EARLIER_AT_MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PastDecision:
+    """One decision of the model, and the listing as it was then.
+
+    `earlier`: how many rows of the ledger its seller had before, counted up to 100. `violated`: the policies that the
+    latest standing review of it names, none for a compliant listing; None when no review stands.
+    """
+
+    decision_id: str
+    assessment: Assessment
+    listing: Listing
+    earlier: int
+    violated: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The decisions from the id `first` on and before the id `end`; None where it is open."""
+
+    first: str | None = None
+    end: str | None = None
+
+    @classmethod
+    def between(cls, since: datetime | None, until: datetime | None) -> "Span":
+        """The decisions from `since` on and before `until`, which are aware and whole milliseconds."""
+        return cls(earliest_id(since) if since else None, earliest_id(until) if until else None)
+
+
+class History:
+    """The past of one store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def count(self, span: Span) -> int:
+        """How many rows of the ledger lie in `span`: the decisions of people among them."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(func.count()).select_from(decisions).where(_within(span))).scalar_one()
+
+    def cut(self, span: Span, rows: int) -> list[Span]:
+        """`span` in pieces of about `rows` rows, in their order."""
+        ids = select(decisions.c.decision_id).order_by(decisions.c.decision_id).offset(rows).limit(1)
+        pieces = [span]
+        with reading(self._engine) as connection:
+            while cut := connection.execute(ids.where(_within(pieces[-1]))).scalar_one_or_none():
+                pieces[-1:] = [Span(pieces[-1].first, cut), Span(cut, span.end)]
+        return pieces
+
+    def read(self, span: Span) -> Iterator[Sequence[PastDecision]]:
+        """The decisions in `span`, at most 500 at a time."""
+        query = _past().where(_within(span)).limit(ROWS_AT_ONCE)
+        page = self._page(query)
+        while page:
+            yield page
+            page = self._page(query.where(decisions.c.decision_id > page[-1].decision_id))
+
+    def find(self, ids: Sequence[str]) -> list[PastDecision]:
+        """Those of `ids` that the model decided, in the order of time."""
+        return self._page(_past().where(decisions.c.decision_id.in_(ids)))
+
+    def _page(self, query: Select[Any]) -> list[PastDecision]:
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+            verdicts = _verdicts(connection, [row.decision_id for row in rows])
+        return [_past_decision(row, verdicts.get(row.decision_id)) for row in rows]
+
+
+def not_taken_back() -> ColumnElement[bool]:
+    """That a row of `reviews` is a verdict which nothing undid."""
+    undoing = reviews.alias("undoing")
+    return and_(reviews.c.verdict != "undone", ~exists().where(undoing.c.undoes == reviews.c.review_id))
+
+
+def _within(span: Span) -> ColumnElement[bool]:
+    after = decisions.c.decision_id >= span.first if span.first else true()
+    return and_(after, decisions.c.decision_id < span.end if span.end else true())
+
+
+def _past() -> Select[Any]:
+    columns = (decisions.c.decision_id, decisions.c.assessment, listings.c.body, _earlier().label("earlier"))
+    return (
+        select(*columns)
+        .join(listings, decisions.c.listing_digest == listings.c.digest)
+        .where(decisions.c.actor == MODEL_ACTOR)
+        .order_by(decisions.c.decision_id)
+    )
+
+
+def _earlier() -> ScalarSelect[int]:
+    """From the index of sellers alone: a seller with a million listings costs no more than one with a hundred."""
+    before = decisions.alias("before")
+    some = (
+        select(literal_column("1"))
+        .where(before.c.seller_id == decisions.c.seller_id, before.c.decided_at < decisions.c.decided_at)
+        .limit(EARLIER_AT_MOST)
+        .correlate(decisions)
+        .subquery()
+    )
+    return select(func.count()).select_from(some).scalar_subquery()
+
+
+def _verdicts(connection: Connection, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    """What the latest standing review says, by decision; it is read last."""
+    query = (
+        select(cases.c.decision_id, reviews.c.policies)
+        .join(reviews, reviews.c.case_id == cases.c.case_id)
+        .where(cases.c.decision_id.in_(ids), not_taken_back())
+        .order_by(reviews.c.decided_at, reviews.c.review_id)
+    )
+    return {row.decision_id: frozenset(row.policies) for row in connection.execute(query)}
+
+
+def _past_decision(row: Row[Any], violated: frozenset[str] | None) -> PastDecision:
+    return PastDecision(
+        row.decision_id, assessment_from_body(row.assessment), listing_from_body(row.body), row.earlier, violated
+    )
