@@ -12,7 +12,7 @@ ROWS = 1200  # violations, and as many compliant rows
 
 
 def run(subject: Subject) -> SuiteReport | None:
-    from fairstall.evals.tables import kept_table
+    from fairstall.evals.suite_tables import kept_table
 
     rows = both_sides(covered(subject.rows, subject.bundle.facts.languages), ROWS)
     violations = sum(bool(row.policies) for row in rows)

@@ -8,7 +8,7 @@ from fairstall.evals.suite import Subject, Suite, SuiteReport
 
 
 def run(subject: Subject) -> SuiteReport | None:
-    from fairstall.evals.tables import language_table
+    from fairstall.evals.suite_tables import language_table
 
     rows = [row for row in subject.rows if row.language and row.language not in subject.bundle.facts.languages]
     if not rows:

@@ -13,7 +13,7 @@ AT_A_THRESHOLD = ("precision", "recall", "false_positive_rate")  # each fold has
 
 
 def run(subject: Subject) -> SuiteReport | None:
-    from fairstall.evals.tables import unseen_table
+    from fairstall.evals.suite_tables import unseen_table
 
     rows = [row for row in subject.rows if row.language is None or row.language in subject.bundle.facts.languages]
     progress = subject.begin("unseen sources", sum(len(unseen_rows(fold, rows)) for fold in subject.folds))

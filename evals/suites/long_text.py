@@ -11,7 +11,7 @@ VIOLATIONS = 15  # of each policy
 
 
 def run(subject: Subject) -> SuiteReport | None:
-    from fairstall.evals.tables import kept_table
+    from fairstall.evals.suite_tables import kept_table
 
     rows = few_a_policy(covered(subject.rows, subject.bundle.facts.languages), VIOLATIONS, words=FILLINGS * WORDS)
     progress = subject.begin("long texts", FILLINGS + len(DEPTHS) * sum(bool(row.policies) for row in rows))

@@ -9,7 +9,7 @@ from fairstall.evals.suite import Subject, Suite, SuiteReport
 
 
 def run(subject: Subject) -> SuiteReport | None:
-    from fairstall.evals.tables import look_alike_table
+    from fairstall.evals.suite_tables import look_alike_table
 
     bundle = subject.bundle
     rows = covered(subject.rows, bundle.facts.languages)

@@ -9,7 +9,7 @@ from fairstall.evals.suite import Subject, Suite, SuiteReport
 
 
 def run(subject: Subject) -> SuiteReport | None:
-    from fairstall.evals.tables import router_table
+    from fairstall.evals.suite_tables import router_table
 
     bundle = subject.bundle
     rows = covered(subject.rows, bundle.facts.languages)

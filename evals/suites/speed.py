@@ -9,7 +9,7 @@ from fairstall.evals.suite import Subject, Suite, SuiteReport
 
 
 def run(subject: Subject) -> SuiteReport:
-    from fairstall.evals.tables import speed_table
+    from fairstall.evals.suite_tables import speed_table
 
     listings = [row.listing() for row in both_sides(subject.rows, LISTINGS // 2)]
     progress = subject.begin("speed", ROUNDS * len(listings))
