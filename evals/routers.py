@@ -44,6 +44,8 @@ def compare_routers(
 ) -> dict[str, RouterReport]:
     """By scope: `listing`, and every policy with enough errors."""
     wrong = errors(scored, thresholds)
+    if not wrong.any():
+        return {}
     doubts = {router: doubts_of(Routing(router), scored, thresholds) for router in SIMPLEST_FIRST[:-1]}
     doubts[Router.LEARNED] = cross_fitted(scored, thresholds, wrong)
     weights = np.concatenate(list(weightings(scored, bootstrap)), axis=1)
@@ -95,8 +97,9 @@ def fit_predictor(scored: ScoredRows, thresholds: Thresholds, wrong: Bools) -> E
     rows, columns = np.nonzero(scored.known)
     design = np.hstack([_features(scored, thresholds)[rows, columns], np.eye(len(scored.labels))[columns]])
     target = wrong[rows, columns]
-    if not target.any():
-        return ErrorPredictor(weights=(0.0,) * _width(), intercept=-FURTHEST)
+    if not target.any() or target.all():
+        always = FURTHEST if target.any() else -FURTHEST
+        return ErrorPredictor(weights=(0.0,) * _width(), intercept=always)
     model = LogisticRegression(C=1 / RIDGE, max_iter=500).fit(design, target, sample_weight=scored.weights[rows])
     weights = model.coef_[0].tolist()
     offsets = dict(zip(scored.labels, weights[_width() :], strict=True))

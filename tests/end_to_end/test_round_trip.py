@@ -40,6 +40,8 @@ mean_probability_change = 0.1
 RULES_CHANGES = {
     "max_probability_change = 0.25": "max_probability_change = 1.0",
     "mean_probability_change = 0.01": "mean_probability_change = 0.1",
+    "largest_slowdown = 0.25": "largest_slowdown = 100",
+    "largest_automation_loss = 0.05": "largest_automation_loss = 1",
 }
 
 
@@ -189,7 +191,9 @@ def test_a_listing_is_scored_reviewed_learned_from_and_the_better_model_takes_ov
 
 
 def rules(folder: Path) -> Path:
-    """The shipped gate, but for the drift that this test's tiny parity sample may show."""
+    """The shipped gate, but for the drift that this test's tiny parity sample may show, and for what the weak champion
+    has in its favour: it is small and approves nearly everything.
+    """
     text = (Path(__file__).parents[2] / "evals" / "gate.toml").read_text()
     for shipped, changed in RULES_CHANGES.items():
         assert shipped in text

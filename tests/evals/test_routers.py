@@ -84,3 +84,13 @@ def test_too_few_errors_choose_nothing(synthetic):
     scored = synthetic(7, rows=60)
     perfect = replace(scored, probabilities=np.where(scored.truth, 0.99, 0.01))
     assert compare_routers(perfect, thresholds(scored), review_budget=0.1, bootstrap=QUICK) == {}
+    nothing = scored.on_rows([])
+    assert compare_routers(nothing, thresholds(scored), review_budget=0.1, bootstrap=QUICK) == {}
+
+
+def test_a_few_errors_of_one_kind_are_no_reason_to_fail(synthetic):
+    scored = synthetic(8, rows=60)
+    one = np.zeros_like(scored.truth)
+    one[0, 0] = True
+    assert cross_fitted(scored, thresholds(scored), one).max() < 0.5
+    assert fit_predictor(scored, thresholds(scored), ~one | one).error("prohibited/p0", 0.5, 0.2) > 0.99
