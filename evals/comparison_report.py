@@ -10,18 +10,13 @@ from typing import Any
 from fairstall.evals.compare import Comparison, Word
 from fairstall.evals.headings import HEADINGS, scope_name
 from fairstall.evals.power import POWER, labels_needed, needed_shown
-from fairstall.evals.slices import LISTING, MACRO, POLICY_PREFIX, SOURCE_PREFIX
+from fairstall.evals.slices import KINDS, MACRO
 from fairstall.evals.suite import SuiteReport
 from fairstall.evals.tracking import RunTags
 
 HEADLINE = (MACRO, "average_precision")
 FIGURE = "differences.png"
-SECTIONS = {  # title, and how the names of its scopes begin
-    "Mean of policies": MACRO,
-    "All listings": LISTING,
-    "By policy": POLICY_PREFIX,
-    "By source, listings as wholes": SOURCE_PREFIX,
-}
+SECTIONS = ("Mean of policies", "All listings", "By policy", "By source, listings as wholes")
 
 
 def comparison_report(comparison: Comparison) -> SuiteReport:
@@ -55,12 +50,18 @@ def comparison_page(comparison: Comparison, report: SuiteReport, origin: RunTags
     return environment.get_template("comparison.html").render(
         comparison=comparison,
         answer=answer(comparison),
-        sections=[(title, rows) for title, start in SECTIONS.items() if (rows := list(_rows(comparison, start)))],
+        sections=list(_sections(comparison)),
         figure=base64.b64encode(figure).decode() if figure else "",
         origin=origin,
         percent=round(100 * comparison.bootstrap.confidence),
         power=round(100 * POWER),
     )
+
+
+def _sections(comparison: Comparison) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    for title, start in zip(SECTIONS, KINDS, strict=True):
+        if rows := list(_rows(comparison, start)):
+            yield title, rows
 
 
 def answer(comparison: Comparison) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from fairstall.evals.compare import Comparison, Difference, Word
 from fairstall.evals.headings import scope_name
 from fairstall.evals.plots import ACCENT, MUTED, VIOLATION, png, styled_figure
-from fairstall.evals.slices import LISTING, MACRO, POLICY_PREFIX, SOURCE_PREFIX
+from fairstall.evals.slices import KINDS
 
 METRIC = "average_precision"
 ROW_INCHES, AROUND_INCHES, WIDTH_INCHES = 0.26, 1.1, 9.0
@@ -16,10 +16,7 @@ COLOURS = {Word.BETTER: ACCENT, Word.WORSE: VIOLATION, Word.CANNOT_TELL: MUTED}
 def draw_differences(comparison: Comparison) -> bytes | None:
     """A PNG with a line for the mean of policies, listings, each policy and source; None when none was measured."""
     found = [
-        one
-        for start in (MACRO, LISTING, POLICY_PREFIX, SOURCE_PREFIX)
-        for one in comparison.differences
-        if one.metric == METRIC and one.scope.startswith(start)
+        one for start in KINDS for one in comparison.differences if one.metric == METRIC and one.scope.startswith(start)
     ]
     if not found:
         return None

@@ -13,7 +13,7 @@ from fairstall.evals.arrays import Bools, Floats
 from fairstall.evals.bootstrap import Bootstrap, Estimate, estimate, share_estimate, weightings
 from fairstall.evals.scored import ScoredRows
 from fairstall.evals.slices import LISTING, Thresholds, flagged, policy_scope
-from fairstall.model.routing import FURTHEST, KNOTS, ErrorPredictor, Router, Routing
+from fairstall.model.routing import FEATURES, FURTHEST, ErrorPredictor, Router, Routing, features
 
 FOLDS = 5
 RIDGE = 1.0
@@ -23,13 +23,12 @@ SIMPLEST_FIRST = (Router.MARGIN, Router.UNCERTAINTY, Router.SCORE, Router.LEARNE
 
 @dataclass(frozen=True, slots=True)
 class RouterReport:
-    """For one scope: the share of its errors that each router finds within the budget, and how far each is ahead of the
-    margin, paired. `best` finds the most; a router is passed over for a simpler one unless it is ahead with confidence.
+    """For one scope: the share of its errors that each router finds within the budget, and the `best` of them. A router
+    is passed over for a simpler one unless it is ahead of it with confidence, paired.
     """
 
     errors: int
     captured: Mapping[Router, Estimate]
-    ahead: Mapping[Router, Estimate]
     best: Router
 
     def metrics(self, scope: str) -> dict[str, float]:
@@ -95,29 +94,18 @@ def fit_predictor(scored: ScoredRows, thresholds: Thresholds, wrong: Bools) -> E
     from sklearn.linear_model import LogisticRegression
 
     rows, columns = np.nonzero(scored.known)
-    design = np.hstack([_features(scored, thresholds)[rows, columns], np.eye(len(scored.labels))[columns]])
     target = wrong[rows, columns]
     if not target.any() or target.all():
         always = FURTHEST if target.any() else -FURTHEST
-        return ErrorPredictor(weights=(0.0,) * _width(), intercept=always)
+        return ErrorPredictor(weights=(0.0,) * FEATURES, intercept=always)
+    release = [thresholds[code].release.value for code in scored.labels]
+    cells = zip(scored.probabilities[rows, columns].tolist(), columns.tolist(), strict=True)
+    read = np.array([features(probability, release[column]) for probability, column in cells])
+    design = np.hstack([read, np.eye(len(scored.labels))[columns]])
     model = LogisticRegression(C=1 / RIDGE, max_iter=500).fit(design, target, sample_weight=scored.weights[rows])
     weights = model.coef_[0].tolist()
-    offsets = dict(zip(scored.labels, weights[_width() :], strict=True))
-    return ErrorPredictor(tuple(weights[: _width()]), float(model.intercept_[0]), offsets)
-
-
-def _width() -> int:
-    return 3 + len(KNOTS)
-
-
-def _features(scored: ScoredRows, thresholds: Thresholds) -> Floats:
-    """(rows, labels, features), as `fairstall.model.routing.features` has them."""
-    with np.errstate(divide="ignore"):
-        logits = np.clip(np.log(scored.probabilities) - np.log1p(-scored.probabilities), -FURTHEST, FURTHEST)
-    release = np.array([thresholds[code].release.value for code in scored.labels])
-    distance = logits - np.clip(np.log(release) - np.log1p(-release), -FURTHEST, FURTHEST)
-    above = np.maximum(0.0, logits[..., None] - np.array(KNOTS))
-    return np.concatenate([np.stack([logits, np.abs(distance), distance >= 0], axis=-1), above], axis=-1)
+    offsets = dict(zip(scored.labels, weights[FEATURES:], strict=True))
+    return ErrorPredictor(tuple(weights[:FEATURES]), float(model.intercept_[0]), offsets)
 
 
 def _report(
@@ -132,16 +120,11 @@ def _report(
     if groups < LEAST_ERRORS:
         return None
     drawn = {router: _captured(doubts[router], wrong, weights, budget) for router in SIMPLEST_FIRST}
-    margin = drawn[Router.MARGIN]
     confidence = bootstrap.confidence
     return RouterReport(
         errors=int(wrong.sum()),
         captured={
             router: share_estimate(values, confidence=confidence, evidence=groups, proportion=True)
-            for router, values in drawn.items()
-        },
-        ahead={
-            router: estimate(values - margin, confidence=confidence, evidence=groups)
             for router, values in drawn.items()
         },
         best=_best(drawn, confidence=confidence, evidence=groups),

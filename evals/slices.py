@@ -15,6 +15,7 @@ from fairstall.model.decide import Outcome
 MACRO = "macro"
 LISTING = "listing"
 POLICY_PREFIX, SOURCE_PREFIX = "policy/", "source/"
+KINDS = (MACRO, LISTING, POLICY_PREFIX, SOURCE_PREFIX)  # how scopes begin, in the order in which people read them
 EVEN = 0.5  # a probability at or above it predicts a violation
 
 Thresholds = Mapping[str, PolicyThresholds]

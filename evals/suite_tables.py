@@ -5,24 +5,15 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
-from fairstall.evals.evaluation import Evaluation
 from fairstall.evals.guarantees import Guarantees
 from fairstall.evals.headings import scope_name
 from fairstall.evals.languages import LanguageGateReport
 from fairstall.evals.look_alikes import LookAlikes
 from fairstall.evals.recall import Kept
 from fairstall.evals.routers import RouterReport
-from fairstall.evals.slices import LISTING, SOURCE_PREFIX
 from fairstall.evals.speed import Speed
-from fairstall.evals.tables import add_scopes, bare_table, number_cell, scope_table
+from fairstall.evals.tables import bare_table, number_cell
 from fairstall.model.routing import Router
-
-UNSEEN_METRICS = (
-    "automation_rate",
-    "automated_error_rate",
-    "errors_captured_at_review_10",
-    "errors_captured_at_review_20",
-)
 
 
 def kept_table(title: str, readings: Mapping[str, Mapping[str, Kept]]) -> Table:
@@ -62,14 +53,6 @@ def look_alike_table(found: Mapping[str, LookAlikes]) -> Table:
     for scope, one in found.items():
         cells = [number_cell(share) if share else Text("-", "dim") for share in (one.worded, one.plain, one.unnamed)]
         table.add_row(Text(scope_name(scope)), *cells)
-    return table
-
-
-def unseen_table(evaluation: Evaluation) -> Table:
-    """A row for each unseen source, and all of them: listings as wholes."""
-    table = scope_table("Sources that the recipe has not seen, listings as wholes", UNSEEN_METRICS)
-    names = [name for name in evaluation.scopes if name.startswith(SOURCE_PREFIX)]
-    add_scopes(table, evaluation, [*names, LISTING], UNSEEN_METRICS)
     return table
 
 

@@ -12,7 +12,7 @@ from fairstall.evals.evaluation import Evaluation, Scope
 from fairstall.evals.gate import GateVerdict
 from fairstall.evals.headings import HEADINGS, scope_name
 from fairstall.evals.power import POWER, needed_shown
-from fairstall.evals.slices import LISTING, MACRO, POLICY_PREFIX, SOURCE_PREFIX
+from fairstall.evals.slices import KINDS, LISTING, MACRO, POLICY_PREFIX, SOURCE_PREFIX
 
 POLICY_METRICS = ("average_precision", "precision_at_recall_80", "recall_at_false_positives_1", "ece")
 LISTING_METRICS = ("average_precision", "recall", "false_positive_rate", "automation_rate", "automated_error_rate")
@@ -23,19 +23,21 @@ _COLOURS = {Word.BETTER: "green", Word.WORSE: "red", Word.CANNOT_TELL: "dim"}
 
 def policy_table(evaluation: Evaluation) -> Table:
     """A row for each policy, and their mean."""
-    table = scope_table("By policy", POLICY_METRICS)
+    table = _scope_table("By policy", POLICY_METRICS)
     names = [name for name in evaluation.scopes if name.startswith(POLICY_PREFIX)]
-    add_scopes(table, evaluation, [*names, MACRO], POLICY_METRICS)
+    _add_scopes(table, evaluation, [*names, MACRO], POLICY_METRICS)
     if evaluation.not_measured:
         table.caption = f"Not measured, no row violates them: {', '.join(evaluation.not_measured)}"
     return table
 
 
-def source_table(evaluation: Evaluation) -> Table:
+def source_table(
+    evaluation: Evaluation, title: str = "By source, listings as wholes", metrics: Sequence[str] = LISTING_METRICS
+) -> Table:
     """A row for each source, and all of them: listings as wholes."""
-    table = scope_table("By source, listings as wholes", LISTING_METRICS)
+    table = _scope_table(title, metrics)
     names = [name for name in evaluation.scopes if name.startswith(SOURCE_PREFIX)]
-    add_scopes(table, evaluation, [*names, LISTING], LISTING_METRICS)
+    _add_scopes(table, evaluation, [*names, LISTING], metrics)
     return table
 
 
@@ -51,7 +53,7 @@ def comparison_table(comparison: Comparison) -> Table:
     by_scope: dict[str, dict[str, Difference]] = {}
     for found in comparison.differences:
         by_scope.setdefault(found.scope, {})[found.metric] = found
-    for kind in ((MACRO,), (LISTING,), (POLICY_PREFIX,), (SOURCE_PREFIX,)):
+    for kind in KINDS:
         for scope, found_here in by_scope.items():
             if scope.startswith(kind):
                 _add_differences(table, scope, _shown(scope, found_here), comparison)
@@ -85,7 +87,7 @@ def bare_table(title: str) -> Table:
     )
 
 
-def scope_table(title: str, metrics: Sequence[str]) -> Table:
+def _scope_table(title: str, metrics: Sequence[str]) -> Table:
     """An empty table with a column for each metric."""
     table = bare_table(title)
     table.add_column("", overflow="fold")
@@ -96,7 +98,7 @@ def scope_table(title: str, metrics: Sequence[str]) -> Table:
     return table
 
 
-def add_scopes(table: Table, evaluation: Evaluation, names: Sequence[str], metrics: Sequence[str]) -> None:
+def _add_scopes(table: Table, evaluation: Evaluation, names: Sequence[str], metrics: Sequence[str]) -> None:
     """A row for each scope among `names` that was measured."""
     for name in names:
         if scope := evaluation.scopes.get(name):

@@ -136,14 +136,15 @@ def last_evaluation(tracking: Tracking, *, bundle_version: str, data_hash: str) 
     experiment = client.get_experiment_by_name(EVALUATIONS)
     if experiment is None:
         return None
-    wanted = f"tags.`fairstall.bundle_version` = '{bundle_version}' and tags.`fairstall.data_hash` = '{data_hash}'"
-    found = client.search_runs(
+    on_those_rows = client.search_runs(
         [experiment.experiment_id],
-        f"{wanted} and attributes.status = 'FINISHED'",
-        max_results=1,
+        f"tags.`fairstall.data_hash` = '{data_hash}' and attributes.status = 'FINISHED'",
         order_by=["attributes.start_time DESC"],
     )
-    return FoundRun(found[0].info.run_id, experiment.experiment_id) if found else None
+    # A bundle's name is anybody's choice, and MLflow's filters know no escape for a quotation mark.
+    of_bundle = (run for run in on_those_rows if run.data.tags.get("fairstall.bundle_version") == bundle_version)
+    found = next(of_bundle, None)
+    return FoundRun(found.info.run_id, experiment.experiment_id) if found else None
 
 
 def tracking_client(uri: str) -> "MlflowClient":

@@ -14,6 +14,7 @@ from fairstall.model.calibration import sigmoid
 
 FURTHEST = 12.0  # of a logit from zero
 KNOTS = (-8.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
+FEATURES = 3 + len(KNOTS)
 
 
 class Router(StrEnum):
@@ -73,7 +74,9 @@ def log_odds(probability: float) -> float:
 
 
 def features(probability: float, threshold: float) -> tuple[float, ...]:
-    """What an ErrorPredictor reads: how far the logit is above each knot, and how far it is from the threshold."""
+    """The `FEATURES` numbers that an ErrorPredictor reads: the logit, its distance to the threshold and on which side
+    it lies, and how far the logit is above each knot.
+    """
     logit = log_odds(probability)
     distance = logit - log_odds(threshold)
     return (logit, abs(distance), float(distance >= 0), *(max(0.0, logit - knot) for knot in KNOTS))

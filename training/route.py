@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from fairstall.evals.bootstrap import Bootstrap
 from fairstall.evals.routers import compare_routers, errors, fit_predictor
-from fairstall.evals.scored import ScoredRows as MeasuredRows
 from fairstall.evals.slices import LISTING
 from fairstall.model.calibration import PlattCalibration
 from fairstall.model.certificates import PolicyThresholds
@@ -25,7 +22,8 @@ def choose_routing(
     config: TrainingConfig,
 ) -> Routing:
     """From the real certification rows; with too few errors among them, the plain score."""
-    rows = _certification_rows(scored["certification"], codes, calibration)
+    held = scored["certification"]
+    rows = measured_rows(held.rows, held.groups, codes, calibrated(held.logits, codes, calibration), real=True)
     found = compare_routers(
         rows,
         thresholds,
@@ -37,10 +35,3 @@ def choose_routing(
     best = found[LISTING].best
     predictor = fit_predictor(rows, thresholds, errors(rows, thresholds)) if best is Router.LEARNED else None
     return Routing(best, config.certify.review_budget, predictor)
-
-
-def _certification_rows(
-    scored: ScoredRows, codes: Sequence[str], calibration: Mapping[str, PlattCalibration]
-) -> MeasuredRows:
-    probabilities = calibrated(scored.logits, codes, calibration)
-    return measured_rows(scored.rows, scored.groups, codes, np.asarray(probabilities), real=True)

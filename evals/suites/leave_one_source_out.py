@@ -9,11 +9,17 @@ from fairstall.evals.slices import LISTING, SOURCE_PREFIX
 from fairstall.evals.suite import Subject, Suite, SuiteReport
 
 PREFIX = "leave_one_source_out"
+METRICS = (
+    "automation_rate",
+    "automated_error_rate",
+    "errors_captured_at_review_10",
+    "errors_captured_at_review_20",
+)
 AT_A_THRESHOLD = ("precision", "recall", "false_positive_rate")  # each fold has its own: they have no sum
 
 
 def run(subject: Subject) -> SuiteReport | None:
-    from fairstall.evals.suite_tables import unseen_table
+    from fairstall.evals.tables import source_table
 
     rows = [row for row in subject.rows if row.language is None or row.language in subject.bundle.facts.languages]
     progress = subject.begin("unseen sources", sum(len(unseen_rows(fold, rows)) for fold in subject.folds))
@@ -31,7 +37,8 @@ def run(subject: Subject) -> SuiteReport | None:
     evaluation = Evaluation(scopes, (), subject.bootstrap)
     metrics = {f"{PREFIX}/{name}": value for name, value in evaluation.metrics().items()}
     facts = json.dumps({name: asdict(scope) for name, scope in scopes.items()}, indent=1, sort_keys=True) + "\n"
-    return SuiteReport(metrics, facts, shown=(unseen_table(evaluation),))
+    shown = source_table(evaluation, "Sources that the recipe has not seen", METRICS)
+    return SuiteReport(metrics, facts, shown=(shown,))
 
 
 SUITE = Suite("leave_one_source_out", "the recipe on sources that it has never seen", run)

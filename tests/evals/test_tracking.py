@@ -9,7 +9,7 @@ import pytest
 from fairstall.evals.bootstrap import Bootstrap
 from fairstall.evals.evaluation import evaluate
 from fairstall.evals.suite import SuiteReport
-from fairstall.evals.tracking import RunTags, Tracking, open_run, tracking_client
+from fairstall.evals.tracking import RunTags, Tracking, last_evaluation, open_run, tracking_client
 
 TAGS = RunTags("tiny-0123", "starter-4567", "89ab", "cdef")
 
@@ -82,3 +82,15 @@ def test_the_process_wide_tracking_uri_is_left_alone(stored, tracking):
     import mlflow
 
     assert mlflow.get_tracking_uri() != tracking.uri
+
+
+def test_the_last_evaluation_of_a_bundle_is_found_whatever_it_is_called(tracking):
+    tags = RunTags("o'brien-1", "policies-1", "a" * 64, "code-1")
+    for _ in range(2):
+        with open_run(tracking, name="evaluation", tags=tags) as run:
+            newest = run.run_id
+    found = last_evaluation(tracking, bundle_version="o'brien-1", data_hash="a" * 64)
+    assert found is not None
+    assert found.run_id == newest
+    assert found.page.endswith(f"/runs/{newest}")
+    assert last_evaluation(tracking, bundle_version="o'brien-1", data_hash="b" * 64) is None
