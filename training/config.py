@@ -86,7 +86,7 @@ class TuneConfig:
     """Probe first, then tune (Kumar et al. 2022). `head_rate` and `encoder_rate` are peak learning rates;
     each layer below the top learns at `layer_decay` times the rate of the one above it. `kept_of_pretrained` is the
     share of the pretrained encoder in the final weights (Wortsman et al. 2022). `refit_head` fits the probe once more
-    on the tuned encoder.
+    on the tuned encoder. `bf16` is for processors that compute in it; on any other it is passed over.
     """
 
     batch_rows: int = 32

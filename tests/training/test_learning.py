@@ -23,6 +23,7 @@ from fairstall.training.export import EXACT_FILE, export_int8
 from fairstall.training.finetune import optimiser, tune
 from fairstall.training.network import ListingClassifier, masked_loss, new_encoder, pool_windows, write_tokenizer
 from fairstall.training.parity import Graphs, Parity, check_parity
+from fairstall.training.pipeline import as_computed_here
 from fairstall.training.quantise import SECOND_BYTES, Rewriting, Seen, logits, rounded, smoothing, worth_a_second_byte
 from fairstall.training.recipes import DRUGS
 from fairstall.training.rows import Row
@@ -51,6 +52,15 @@ def test_a_tuned_classifier_tells_its_classes_apart(trained: Trained, policies: 
     batch = collate(training_examples(rows, encoder, most_windows=2))
     logits = model(batch["input_ids"], batch["attention_mask"])[:, policies.codes.index(DRUGS)]
     assert logits[:80].min() > logits[80:].max()
+
+
+@pytest.mark.parametrize(("capabilities", "used"), [({"avx512_bf16": True}, True), ({"avx512_bf16": False}, False)])
+def test_bf16_is_left_to_processors_that_have_it(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], used: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert as_computed_here(TrainingConfig("x")).tune.bf16 is used
+    assert not as_computed_here(TrainingConfig("x", tune=TuneConfig(bf16=False))).tune.bf16
 
 
 def test_an_unknown_label_teaches_nothing() -> None:
