@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from fairstall.evals.backtest import Asked, Backtest, Replayed, Tally
 from fairstall.evals.bootstrap import Bootstrap
 from fairstall.evals.change_sample import ChangedListing, ChangeSample, changed_listing
-from fairstall.evals.errors import LONGEST_TEXT, Table
+from fairstall.evals.errors import LONGEST_TEXT
 from fairstall.evals.judgements import Judgement, Label
 from fairstall.evals.replay import Models, Replay
 from fairstall.evals.rows import EvalRow
 from fairstall.evals.scored import assess_rows
 from fairstall.evals.slices import LISTING
+from fairstall.evals.suite import Columns
 from fairstall.model.decide import Outcome
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class RowsBacktest:
     """`changes`: a table of changed rows to read, spread over the kinds of change."""
 
     backtest: Backtest
-    changes: Table
+    changes: Columns
 
 
 def backtest_rows(
@@ -93,7 +94,7 @@ def _changed(replay: Replay, row: EvalRow, assessment: "Assessment") -> ChangedL
     return changed_listing(row.id, listing, replay.change(assessment, listing), row.policies)
 
 
-def _table(changes: Iterator[ChangedListing]) -> Table:
+def _table(changes: Iterator[ChangedListing]) -> Columns:
     rows: list[Mapping[str, object]] = [
         {
             "before": str(one.before),

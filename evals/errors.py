@@ -9,6 +9,7 @@ import numpy as np
 from fairstall.evals.rows import EvalRow
 from fairstall.evals.scored import ScoredRows
 from fairstall.evals.slices import EVEN, Thresholds, flagged
+from fairstall.evals.suite import Columns
 
 if TYPE_CHECKING:
     from fairstall.model.bundle import Bundle
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 WORST = 50
 LONGEST_TEXT = 400  # characters of a title or description that a table shows
 COMPLIANT, NOTHING = "compliant", "nothing"
-
-Table = dict[str, list[object]]  # columns by name, of one length
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def worst_cells(scored: ScoredRows, *, most: int = WORST) -> list[WrongCell]:
 
 def worst_errors(
     bundle: "Bundle", rows: Sequence[EvalRow], scored: ScoredRows, *, policies: "PolicySet | None" = None
-) -> Table:
+) -> Columns:
     """A table of `worst_cells` with the text of the listing and the evidence that was found for the policy."""
     from fairstall.model.assess import Assessor, assess_listings
     from fairstall.model.policy_file import starter_policies
@@ -55,7 +54,7 @@ def worst_errors(
     cells = worst_cells(scored)
     listings = [rows[cell.row].listing() for cell in cells]
     assessments = assess_listings(Assessor(bundle, policies or starter_policies()), [OnnxScorer(bundle)], listings)
-    table: Table = {
+    table: dict[str, list[object]] = {
         name: []
         for name in ("policy", "truth", "probability", "outcome", "evidence", "title", "description", "id", "source")
     }
@@ -83,7 +82,7 @@ def _evidence(assessment: "Assessment", code: str) -> Iterator[str]:
             yield from (span.text for span in finding.evidence)
 
 
-def confusion(scored: ScoredRows, thresholds: Thresholds | None = None) -> Table:
+def confusion(scored: ScoredRows, thresholds: Thresholds | None = None) -> Columns:
     """A row for each policy that rows violate, and one for compliant rows: how many of them have which policy as the
     most probable one at or above its release threshold. A row that violates two policies counts in both.
     """
@@ -91,7 +90,7 @@ def confusion(scored: ScoredRows, thresholds: Thresholds | None = None) -> Table
     top = np.where(stopped, scored.probabilities, -1.0).argmax(axis=1)
     top = np.where(stopped.any(axis=1), top, len(scored.labels))
     truths = [(code, scored.truth[:, column]) for column, code in enumerate(scored.labels)]
-    table: Table = {"truth": [], **{code: [] for code in (*scored.labels, NOTHING)}}
+    table: dict[str, list[object]] = {"truth": [], **{code: [] for code in (*scored.labels, NOTHING)}}
     for name, mask in (*truths, (COMPLIANT, ~scored.violating)):
         if mask.any():
             counts = np.bincount(top[mask], minlength=len(scored.labels) + 1).tolist()
