@@ -1,18 +1,36 @@
-"""Rows written for this project: the seed corpus and the policies' own examples. They teach and are measured apart."""
+"""Rows written for this project: the seed corpus, the policies' own examples and the words that they name.
 
+They teach and are measured apart; words only teach.
+"""
+
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 from fairstall.model.errors import CorpusError
-from fairstall.model.policies import Example, Policy, PolicySet
+from fairstall.model.policies import Example, Policy, PolicySet, RuleAction, Term
 from fairstall.training.recipes import NEIGHBOURS
-from fairstall.training.rows import AUTHORED, Row
+from fairstall.training.rows import AUTHORED, POLICY_WORD, Row
 
 SEED_SOURCE = "seed"
 EXAMPLES_SOURCE = "policy_examples"
+WORDS_SOURCE = "policy_words"
 OTHER_TRUST = 0.5  # an author writes for one policy; the others were thought of, but not gone through one by one
+AMBIGUOUS_TRUST = 0.3  # a word that is evidence alone stands in honest listings too
+WORD_TITLES = (
+    "{term}",
+    "{term} {number}",
+    "{number}x {term}",
+    "{number} pcs {term}",
+    "buy {term}",
+    "{term} for sale",
+    "{term} new",
+    "{term} best quality",
+    "{term} free shipping",
+    "cheap {term}",
+)
 
 
 def seed_rows(codes: Sequence[str]) -> list[Row]:
@@ -30,6 +48,11 @@ def other_language_rows(codes: Sequence[str]) -> list[Row]:
 def example_rows(policies: PolicySet, codes: Sequence[str]) -> list[Row]:
     """The violating and the look-alike examples of each policy."""
     return [row for policy in policies if policy.code in codes for row in _examples(policy, codes)]
+
+
+def word_rows(policies: PolicySet, codes: Sequence[str]) -> list[Row]:
+    """One short title for each term of each policy, as a violation of it. Of other policies it says nothing."""
+    return [_word_row(policy.code, term, codes) for policy in policies if policy.code in codes for term in policy.terms]
 
 
 def _seed_lines(*inside: str) -> Iterator[Mapping[str, Any]]:
@@ -86,5 +109,23 @@ def _example_row(policy: str, codes: Sequence[str], kind: str, number: int, exam
         label_kind=AUTHORED,
         labels=tuple(float(code in broken) for code in codes),
         trust=authored_trust(codes, broken=broken, near=policy),
+        real=False,
+    )
+
+
+def _word_row(policy: str, term: Term, codes: Sequence[str]) -> Row:
+    name = f"{WORDS_SOURCE}:{policy}:{term.text}"
+    draw = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
+    number, template = divmod(draw % (500 * len(WORD_TITLES)), len(WORD_TITLES))
+    certain = AMBIGUOUS_TRUST if term.action is RuleAction.EVIDENCE else 1.0
+    return Row(
+        id=name,
+        source=WORDS_SOURCE,
+        title=WORD_TITLES[template].format(term=term.text, number=number + 1),
+        description="",
+        language="en",
+        label_kind=POLICY_WORD,
+        labels=tuple(float(code == policy) for code in codes),
+        trust=tuple(certain if code == policy else 0.0 for code in codes),
         real=False,
     )

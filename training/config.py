@@ -18,7 +18,8 @@ class DataConfig:
     """How many rows are taken. Which ones is decided by a hash of their ids, so that it never changes.
 
     `covered_compliant_rows`: per source in a covered language; `other_compliant_rows`: per source in any other.
-    `violation_rows`: per source and policy. `seed_corpus`, `policy_examples`: whether authored rows are used.
+    `violation_rows`: per source and policy. `seed_corpus`, `policy_examples`: whether authored rows are used;
+    `policy_words`: whether the terms of the policies teach.
     """
 
     covered_compliant_rows: int = 6000
@@ -26,6 +27,7 @@ class DataConfig:
     violation_rows: int = 4000
     seed_corpus: bool = True
     policy_examples: bool = True
+    policy_words: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class SamplingConfig:
 
     A cell is a source with one policy, or a source's compliant rows. A row of a small cell is seen up to `repeats`
     times, a cell gives `violation_cell_rows` or `compliant_cell_rows` at most; authored rows are all seen
-    `authored_repeats` times. `disguise`: the share of rows that are
+    `authored_repeats` times, words of policies once. `disguise`: the share of rows that are
     written as a hostile or careless seller would, see `fairstall.training.augment`. `hard_rows`: compliant rows that
     are seen once more because the first probe is most mistaken about them, see `fairstall.training.mining`.
     """

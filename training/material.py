@@ -2,20 +2,20 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fairstall.model.errors import CorpusError
 from fairstall.model.policies import PolicySet
-from fairstall.training.authored import example_rows, seed_rows
+from fairstall.training.authored import example_rows, seed_rows, word_rows
 from fairstall.training.config import TrainingConfig
 from fairstall.training.corpora import check_mirror, corpus_rows
 from fairstall.training.groups import near_duplicate_groups
 from fairstall.training.recipes import RECIPES, Recipe
 from fairstall.training.reviewed import review_rows
 from fairstall.training.rows import Row, content_sha256
-from fairstall.training.splits import Splits, split_rows
+from fairstall.training.splits import GroupedRow, Splits, split_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,13 @@ def gather(
         raise CorpusError("there is nothing to learn from: no corpora, no authored rows and no labels were given")
     groups = near_duplicate_groups(rows)
     splits = split_rows(rows, groups, config.splits, authored=config.authored_splits, held_out=held_out)
+    words = word_rows(policies, codes) if config.data.policy_words else []
+    splits = replace(splits, train=(*splits.train, *(GroupedRow(row, row.id) for row in words)))
+    rows += words
     sha256 = content_sha256(rows)
     used = recipes if corpora is not None else ()
-    return Material(codes, splits, sha256, material_facts(rows, len(set(groups)), splits, sha256, used))
+    facts = material_facts(rows, len(set(groups)) + len(words), splits, sha256, used)
+    return Material(codes, splits, sha256, facts)
 
 
 def authored_rows(policies: PolicySet, config: TrainingConfig) -> list[Row]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "calibration", "certification", "test"]
 AUTHORED = "authored"
+POLICY_WORD = "policy_word"  # a word that a policy names, in a title made for it
 JUDGED_TRUST = 0.5  # a label that is trusted less may teach a little, but nothing is measured against it
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from fairstall.training.augment import disguised_row
 from fairstall.training.config import SamplingConfig
-from fairstall.training.rows import Row
+from fairstall.training.rows import POLICY_WORD, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ def _quota(cell: Cell, pool: list[Row], sampling: SamplingConfig, draw: random.R
     if pool[0].real:
         most = sampling.violation_cell_rows if cell.policies else sampling.compliant_cell_rows
         size = min(len(pool) * (sampling.repeats if cell.policies else 1), max(most, 0))
+    elif pool[0].label_kind == POLICY_WORD:
+        size = len(pool)
     else:  # a cap would part a violation from its look-alike
         size = len(pool) * sampling.authored_repeats
     shuffled = sorted(pool, key=lambda row: hashlib.sha256(f"{draw.random()}:{row.id}".encode()).digest())

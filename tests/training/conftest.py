@@ -34,6 +34,7 @@ kind = "tiny"
 frozen_layers = 0
 [data]
 seed_corpus = false
+policy_words = false
 [splits]
 train = 0.4
 calibration = 0.2

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from fairstall.model.errors import CorpusError
-from fairstall.model.policies import PolicySet
-from fairstall.training.authored import example_rows, seed_rows
-from fairstall.training.config import SamplingConfig
+from fairstall.model.policies import PolicySet, RuleAction
+from fairstall.training.authored import AMBIGUOUS_TRUST, WORDS_SOURCE, example_rows, seed_rows, word_rows
+from fairstall.training.config import SamplingConfig, TrainingConfig
+from fairstall.training.material import gather
 from fairstall.training.recipes import DRUGS, WEAPONS
 from fairstall.training.reviewed import review_rows
 from fairstall.training.rows import Row
@@ -54,6 +55,28 @@ def test_every_policy_has_authored_rows_on_both_sides(policies: PolicySet) -> No
     for column, _ in enumerate(policies.codes):
         near = [row for row in rows if row.trust[column] == 1.0]
         assert {row.labels[column] for row in near} == {0.0, 1.0}
+
+
+def test_the_words_of_a_policy_teach_that_policy_alone(policies: PolicySet) -> None:
+    rows = word_rows(policies, policies.codes)
+    terms = [(policy.code, term) for policy in policies for term in policy.terms]
+    assert len({row.id for row in rows}) == len(rows) == len(terms)
+    for row, (code, term) in zip(rows, terms, strict=True):
+        known = {policies.codes[i]: trust for i, trust in enumerate(row.trust) if trust}
+        assert term.text in row.title
+        assert known == {code: AMBIGUOUS_TRUST if term.action is RuleAction.EVIDENCE else 1.0}
+        assert [policies.codes[i] for i, label in enumerate(row.labels) if label] == [code]
+
+
+def test_words_are_seen_once_a_pass_and_only_train(policies: PolicySet) -> None:
+    config = TrainingConfig("x", sampling=SamplingConfig(authored_repeats=3, disguise=1.0))
+    material = gather(policies, config)
+    words = [one.row for one in material.splits.train if one.row.source == WORDS_SOURCE]
+    assert len(words) == len(word_rows(policies, policies.codes))
+    held_out = (material.splits.calibration, material.splits.certification, material.splits.test)
+    assert not any(one.row.source == WORDS_SOURCE for part in held_out for one in part)
+    seen = training_pass([one.row for one in material.splits.train], config.sampling, seed=1)
+    assert sum(row.source == WORDS_SOURCE for row in seen) == len(words)
 
 
 def test_a_small_source_is_seen_often_and_a_large_one_in_part(make_row: MakeRow) -> None:
