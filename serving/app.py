@@ -18,6 +18,7 @@ from fairstall.records.ledger import Ledger
 from fairstall.serving.authenticator import Authenticator
 from fairstall.serving.endpoints import Endpoints
 from fairstall.serving.idempotency import OncePerKey
+from fairstall.serving.intake import Intake
 from fairstall.serving.limits import Limits
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.openapi import openapi_document
@@ -69,13 +70,22 @@ def create_app(parts: Parts) -> FastAPI:
 
 
 def _endpoints(parts: Parts, ledger: Ledger, writer: GroupCommit) -> Endpoints:
-    return Endpoints(
-        service=ScoringService(model=parts.model, writer=writer, telemetry=parts.telemetry, clock=parts.clock),
-        once=OncePerKey(ledger, parts.clock),
-        authenticator=Authenticator(parts.engine, remembered_s=parts.limits.key_cache_s),
-        ledger=ledger,
-        limits=parts.limits,
+    return Endpoints(service=_service(parts, writer), intake=_intake(parts, ledger), ledger=ledger)
+
+
+def _service(parts: Parts, writer: GroupCommit) -> ScoringService:
+    return ScoringService(
+        model=parts.model,
+        writer=writer,
+        telemetry=parts.telemetry,
+        clock=parts.clock,
+        side_by_side=parts.limits.batch_side_by_side,
     )
+
+
+def _intake(parts: Parts, ledger: Ledger) -> Intake:
+    authenticator = Authenticator(parts.engine, remembered_s=parts.limits.key_cache_s)
+    return Intake(authenticator=authenticator, once=OncePerKey(ledger, parts.clock), limits=parts.limits)
 
 
 def _probes(parts: Parts) -> Probes:
