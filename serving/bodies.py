@@ -3,9 +3,9 @@
 import asyncio
 import json
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
@@ -13,6 +13,8 @@ from fairstall.model.errors import ListingError
 from fairstall.model.listing import Listing
 from fairstall.model.wire import ListingBody, listing_error
 from fairstall.serving.problems import BodyTooLarge, CallerLeft, Malformed, SlowCaller, UnsupportedMedia
+
+Body = TypeVar("Body", bound=BaseModel)
 
 
 async def read_body(request: Request, *, limit_bytes: int, within_s: float) -> bytes:
@@ -57,6 +59,16 @@ def read_json(body: bytes) -> Any:
     if b"\\u" in body:
         _check_escapes(body)
     return value
+
+
+def read_body_as(model: type[Body], value: Any) -> Body:
+    """A JSON value as the body that `model` describes. Raises ListingError, which names each wrong field."""
+    if not isinstance(value, dict):
+        raise ListingError("body", "a JSON object is needed")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise listing_error(error) from error
 
 
 def read_listing(value: Any) -> Listing:

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from fairstall.model.wire import ListingBody
-from fairstall.serving import schema
+from fairstall.serving import moderations_schema, schema
+from fairstall.serving.moderations_schema import moderation_paths
 from fairstall.serving.openapi_parts import JSON, REFS, REPLAYED, SERVICE, operation, ref, server_version, takes
 
 _SCORES = {
@@ -33,7 +34,7 @@ def openapi_document() -> dict[str, Any]:
             "version": server_version(),
             "description": "Scores every marketplace listing as it is uploaded, and stores each decision first.",
         },
-        "paths": {**_scoring_paths(), **_probe_paths()},
+        "paths": {**_scoring_paths(), **moderation_paths(), **_probe_paths()},
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "fs_..."}},
@@ -84,6 +85,7 @@ def _schemas() -> dict[str, Any]:
         schema.Problem,
         schema.Health,
         schema.Readiness,
+        *moderations_schema.SHAPES,
     )
     models = [(ListingBody, "validation"), *((answer, "validation") for answer in answers)]
     _, found = models_json_schema(models, ref_template=REFS)  # type: ignore[arg-type]

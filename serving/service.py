@@ -10,6 +10,7 @@ from typing import Any
 from fairstall.model.assess import Assessor
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import Decision
+from fairstall.model.errors import ServiceError
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
 from fairstall.model.policies import PolicySet
@@ -113,6 +114,14 @@ class ScoringService:
             for entry in entries:
                 self._telemetry.stored(entry.decision.assessment)
         return Produced(answer, stored=stored)
+
+
+def one_model(settled: Sequence[Settled]) -> str:
+    """The version of the model that scored them all. Raises ServiceError when another one took its place meanwhile."""
+    versions = {one.decision.assessment.versions.model for one in settled}
+    if len(versions) > 1:
+        raise ServiceError("another model came into service during this request; nothing was stored, repeat it")
+    return versions.pop()
 
 
 async def _all_or_none(works: Sequence[Any]) -> None:
