@@ -19,6 +19,7 @@ from fairstall.serving.authenticator import Authenticator
 from fairstall.serving.dialects import error_response
 from fairstall.serving.endpoints import Endpoints
 from fairstall.serving.idempotency import OncePerKey
+from fairstall.serving.inference import MODEL_ADDRESSES, Inference
 from fairstall.serving.intake import Intake
 from fairstall.serving.limits import Limits
 from fairstall.serving.metrics import Telemetry
@@ -91,6 +92,7 @@ def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit)
     endpoints = Endpoints(service=service, intake=intake, ledger=ledger)
     moderations = Moderations(service=service, intake=intake)
     probes = Probes(engine=parts.engine, model=parts.model, telemetry=parts.telemetry)
+    inference = Inference(service=service, intake=intake, model=parts.model, probes=probes)
     for path, method, endpoint in (
         ("/v1/score", "POST", endpoints.score),
         ("/v1/score/batch", "POST", endpoints.score_batch),
@@ -99,6 +101,12 @@ def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit)
         ("/healthz", "GET", probes.healthz),
         ("/readyz", "GET", probes.readyz),
         ("/metrics", "GET", probes.metrics),
+        ("/v2", "GET", inference.server),
+        ("/v2/health/live", "GET", inference.live),
+        ("/v2/health/ready", "GET", inference.ready),
+        *((root, "GET", inference.metadata) for root in MODEL_ADDRESSES),
+        *((f"{root}/ready", "GET", inference.model_ready) for root in MODEL_ADDRESSES),
+        *((f"{root}/infer", "POST", inference.infer) for root in MODEL_ADDRESSES),
     ):
         app.add_api_route(path, endpoint, methods=[method], response_model=None)
 

@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping
 
 from starlette.responses import Response
 
-from fairstall.serving import moderations
+from fairstall.serving import inference, moderations
 from fairstall.serving.problems import problem_response
 
-DIALECTS: Mapping[str, Callable[[BaseException], Response]] = {"/v1/moderations": moderations.error_response}
+DIALECTS: Mapping[str, Callable[[BaseException], Response]] = {
+    "/v1/moderations": moderations.error_response,
+    "/v2": inference.error_response,
+}
 
 
 def error_response(path: str, error: BaseException, *, request_id: str) -> Response:

@@ -1,7 +1,7 @@
 """What every scoring endpoint does around its scoring: the caller's key, the body, and one answer for each request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 
 from starlette.requests import Request
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from fairstall.records.keys import ApiKey, Scope
 from fairstall.serving.authenticator import Authenticator
-from fairstall.serving.bodies import read_body
+from fairstall.serving.bodies import JSON, read_body
 from fairstall.serving.idempotency import HEADER, OncePerKey, Produced, RequestKey, request_key
 from fairstall.serving.limits import Limits
 from fairstall.serving.problems import CallerLeft
@@ -27,9 +27,10 @@ class Intake:
         """Whose key the request carries. Raises Unauthorized or Forbidden."""
         return await self._authenticator.key(request.headers.get("authorization"), needs=needs)
 
-    async def body(self, request: Request, limit_bytes: int) -> bytes:
+    async def body(self, request: Request, limit_bytes: int, *, media: Collection[str] = (JSON,)) -> bytes:
         """The bytes of a JSON body, in time and within the limit. Raises what `read_body` raises."""
-        return await read_body(request, limit_bytes=limit_bytes, within_s=self.limits.body_deadline_s)
+        within_s = self.limits.body_deadline_s
+        return await read_body(request, limit_bytes=limit_bytes, within_s=within_s, media=media)
 
     async def answer(
         self,
@@ -52,7 +53,7 @@ class Intake:
 
 
 def json_response(body: bytes, headers: dict[str, str] | None = None) -> Response:
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(body, media_type=JSON, headers=headers)
 
 
 @asynccontextmanager

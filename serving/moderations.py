@@ -29,7 +29,7 @@ from fairstall.model.errors import (
 from fairstall.model.listing import Listing
 from fairstall.model.wire import MAX_TITLE_CHARACTERS, Identifier
 from fairstall.records.keys import ApiKey, Scope
-from fairstall.serving.bodies import read_body_as, read_json, read_listing
+from fairstall.serving.bodies import JSON, read_body_as, read_json, read_listing
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.intake import Intake
 from fairstall.serving.problems import (
@@ -203,6 +203,6 @@ def error_response(error: BaseException) -> Response:
     return Response(
         orjson.dumps({"error": body}),
         status_code=told.status or kind.status,
-        media_type="application/json",
+        media_type=JSON,
         headers=dict(kind.headers),
     )

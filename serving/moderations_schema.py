@@ -2,8 +2,9 @@
 
 from typing import Any, Literal
 
+from fairstall.serving.bodies import JSON
 from fairstall.serving.moderations import ModerationBody
-from fairstall.serving.openapi_parts import JSON, REPLAYED, SERVICE, ErrorShape, operation, ref, takes
+from fairstall.serving.openapi_parts import REPLAYED, SERVICE, ErrorShape, operation, ref, takes
 from fairstall.serving.schema import DecisionId, DoubtName, OutcomeName, Probability, Shape
 
 

@@ -6,9 +6,12 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from fairstall.model.wire import ListingBody
-from fairstall.serving import moderations_schema, schema
+from fairstall.serving import inference_schema, moderations_schema, schema
+from fairstall.serving.bodies import JSON
+from fairstall.serving.inference_schema import inference_paths
 from fairstall.serving.moderations_schema import moderation_paths
-from fairstall.serving.openapi_parts import JSON, REFS, REPLAYED, SERVICE, operation, ref, server_version, takes
+from fairstall.serving.openapi_parts import REFS, REPLAYED, SERVICE, operation, ref, takes
+from fairstall.serving.release import server_version
 
 _SCORES = {
     "name": "scores",
@@ -34,7 +37,7 @@ def openapi_document() -> dict[str, Any]:
             "version": server_version(),
             "description": "Scores every marketplace listing as it is uploaded, and stores each decision first.",
         },
-        "paths": {**_scoring_paths(), **moderation_paths(), **_probe_paths()},
+        "paths": {**_scoring_paths(), **moderation_paths(), **inference_paths(), **_probe_paths()},
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "fs_..."}},
@@ -86,6 +89,7 @@ def _schemas() -> dict[str, Any]:
         schema.Health,
         schema.Readiness,
         *moderations_schema.SHAPES,
+        *inference_schema.SHAPES,
     )
     models = [(ListingBody, "validation"), *((answer, "validation") for answer in answers)]
     _, found = models_json_schema(models, ref_template=REFS)  # type: ignore[arg-type]

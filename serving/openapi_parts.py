@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import BaseModel
 
 from fairstall.serving import schema
+from fairstall.serving.bodies import JSON
 from fairstall.serving.idempotency import HEADER, MAX_KEY_CHARACTERS
 from fairstall.serving.problems import PROBLEM_JSON
 
 REFS = "#/components/schemas/{model}"
-JSON = "application/json"
 SERVICE = {
     400: "The body is no JSON, or not UTF-8.",
     401: "No key, or a bad one.",
@@ -81,11 +80,3 @@ def takes(body: Mapping[str, Any], *parameters: Mapping[str, Any]) -> dict[str, 
 
 def ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": REFS.format(model=model.__name__)}
-
-
-def server_version() -> str:
-    """The version of the installed package."""
-    try:
-        return version("fairstall")
-    except PackageNotFoundError:
-        return "0"
