@@ -21,11 +21,10 @@ from fairstall.serving.problems import UnsupportedMedia, kind_of, words_of
 from fairstall.serving.release import server_version
 from fairstall.serving.reload import ModelInService
 from fairstall.serving.service import ScoringService, Settled, one_model
-from fairstall.serving.tensors import OPTIONAL, REQUIRED, InferenceBody, Tensor, read_rows
+from fairstall.serving.tensors import OPTIONAL, OUTPUTS, REQUIRED, InferenceBody, Tensor, read_rows
 
 MODEL_NAME = "fairstall"
 MODEL_ADDRESSES = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
-OUTPUTS = ("outcome", "probabilities", "decision_id", "labels")
 MEDIA = (JSON, "application/octet-stream", "")  # Triton's own clients send JSON as bytes, or do not say what it is
 BINARY = "Inference-Header-Content-Length"
 ANY_SIZE = -1

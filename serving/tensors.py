@@ -20,6 +20,8 @@ Parameters: TypeAlias = dict[str, Any]
 
 REQUIRED = ("title", "description")
 OPTIONAL = ("listing_id", "seller_id", "language")
+INPUTS = REQUIRED + OPTIONAL
+OUTPUTS = ("outcome", "probabilities", "decision_id", "labels")
 
 
 class _Body(BaseModel):
@@ -46,8 +48,8 @@ class InferenceBody(_Body):
 
     id: Name | None = None
     parameters: Parameters | None = None
-    inputs: list[InputTensor]
-    outputs: list[RequestedOutput] | None = None
+    inputs: Annotated[list[InputTensor], Field(max_length=len(INPUTS))]
+    outputs: Annotated[list[RequestedOutput], Field(max_length=len(OUTPUTS))] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,11 @@ class Tensor:
 
 def read_rows(inputs: Sequence[InputTensor], caller: ApiKey, *, at_most: int) -> list[Listing]:
     """The listings whose columns the tensors are. Raises ListingError, which names tensor and row."""
+    for tensor in inputs:
+        if not 1 <= len(tensor.data) <= at_most:
+            raise ListingError(tensor.name[:80], f"1 to {at_most} elements are taken, these are {len(tensor.data)}")
     columns = _columns(inputs)
     rows = len(columns["title"])
-    if not 1 <= rows <= at_most:
-        raise ListingError("title", f"1 to {at_most} listings are taken at once, these are {rows}")
     for name, column in columns.items():
         if len(column) != rows:
             raise ListingError(name, f"has {len(column)} elements where 'title' has {rows}")
@@ -78,8 +81,8 @@ def read_rows(inputs: Sequence[InputTensor], caller: ApiKey, *, at_most: int) ->
 def _columns(inputs: Sequence[InputTensor]) -> Mapping[str, list[str]]:
     columns: dict[str, list[str]] = {}
     for tensor in inputs:
-        if tensor.name not in REQUIRED + OPTIONAL:
-            raise ListingError(tensor.name[:80], f"no such input: there are {', '.join(REQUIRED + OPTIONAL)}")
+        if tensor.name not in INPUTS:
+            raise ListingError(tensor.name[:80], f"no such input: there are {', '.join(INPUTS)}")
         if tensor.name in columns:
             raise ListingError(tensor.name, "the input occurs more than once")
         columns[tensor.name] = _strings(tensor)

@@ -168,6 +168,7 @@ BAD = {
     "columns of two lengths": (a_body(["a", "b"], ["c"]), "description: has 1 elements where 'title' has 2"),
     "no rows": (a_body([], []), "title: 1 to 100"),
     "too many rows": (a_body(["a"] * 101, [""] * 101), "title: 1 to 100"),
+    "too many inputs": ({"inputs": [tensor("title", ["a"])] * 6}, "inputs"),
     "a row without text": (a_body(["a", " "], ["", ""]), "title[1]: title and description are both empty"),
     "a control character": (a_body(["a", "b"], ["", "c\x00"]), "description[1]"),
     "a language that is none": (a_body(["a"], ["b"], tensor("language", ["?"])), "language[0]"),
@@ -226,6 +227,15 @@ def test_overload_is_told_at_once_with_the_time_to_come_back(sqlite_engine, make
         scorer.gate.set()
         assert waiting.result().status_code == 200
         assert served.stored()[1] == 1
+
+
+def test_what_nobody_foresaw_is_told_in_one_sentence_without_inner_words(sqlite_engine, make_parts, serve_parts, gated):
+    batcher, scorer = gated(poison=2)  # the token that begins every window
+    scorer.gate.set()
+    with serve_parts(make_parts(sqlite_engine, batcher=batcher)) as served:
+        response = infer(served, a_body())
+        assert served.stored() == (0, 0, 0, 0, 0)
+    assert (response.status_code, list(response.json()), "poison" in response.text) == (500, ["error"], False)
 
 
 def test_a_store_that_is_gone_is_told_and_not_ready(served, tmp_path):

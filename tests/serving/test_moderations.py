@@ -83,6 +83,12 @@ def test_the_first_line_is_the_title_and_the_same_text_is_the_same_listing(serve
     assert served.stored()[:2] == (2, 3)
 
 
+def test_the_same_text_twice_in_one_request_is_one_listing_with_two_decisions(engine, make_parts, serve_parts):
+    with serve_parts(make_parts(engine)) as served:
+        assert len(post(served, {"input": [CHAIR, CHAIR]}).json()["results"]) == 2
+        assert served.stored() == (1, 2, 0, 2, 0)
+
+
 def test_a_caller_can_say_whose_listing_it_is(served, client):
     answer = client.moderations.create(input=CHAIR, extra_body={"listing_id": "l-7", "seller_id": "ana"})
     listing = Ledger(served.parts.engine).listing_of(answer.results[0].decision_id)
