@@ -16,13 +16,17 @@ from starlette.responses import Response
 from fairstall.model.errors import FairstallError, InputError, NotFound, StoreUnavailable
 from fairstall.records.ledger import Ledger
 from fairstall.serving.authenticator import Authenticator
+from fairstall.serving.dialects import error_response
 from fairstall.serving.endpoints import Endpoints
 from fairstall.serving.idempotency import OncePerKey
+from fairstall.serving.inference import MODEL_ADDRESSES, Inference
+from fairstall.serving.intake import Intake
 from fairstall.serving.limits import Limits
 from fairstall.serving.metrics import Telemetry
+from fairstall.serving.moderations import Moderations
 from fairstall.serving.openapi import openapi_document
 from fairstall.serving.probes import Probes
-from fairstall.serving.problems import NoSuchMethod, problem_response
+from fairstall.serving.problems import NoSuchMethod
 from fairstall.serving.reload import BundleWatch, ModelInService
 from fairstall.serving.service import ScoringService
 from fairstall.serving.shell import Shell
@@ -64,32 +68,45 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_middleware(Shell, telemetry=parts.telemetry)
     app.add_exception_handler(FairstallError, _problem)
     app.add_exception_handler(HTTPException, _http_problem)
-    _add_routes(app, _endpoints(parts, ledger, writer), _probes(parts))
+    _add_routes(app, parts, ledger, writer)
     return app
 
 
-def _endpoints(parts: Parts, ledger: Ledger, writer: GroupCommit) -> Endpoints:
-    return Endpoints(
-        service=ScoringService(model=parts.model, writer=writer, telemetry=parts.telemetry, clock=parts.clock),
-        once=OncePerKey(ledger, parts.clock),
-        authenticator=Authenticator(parts.engine, remembered_s=parts.limits.key_cache_s),
-        ledger=ledger,
-        limits=parts.limits,
+def _service(parts: Parts, writer: GroupCommit) -> ScoringService:
+    return ScoringService(
+        model=parts.model,
+        writer=writer,
+        telemetry=parts.telemetry,
+        clock=parts.clock,
+        side_by_side=parts.limits.batch_side_by_side,
     )
 
 
-def _probes(parts: Parts) -> Probes:
-    return Probes(engine=parts.engine, model=parts.model, telemetry=parts.telemetry)
+def _intake(parts: Parts, ledger: Ledger) -> Intake:
+    authenticator = Authenticator(parts.engine, remembered_s=parts.limits.key_cache_s)
+    return Intake(authenticator=authenticator, once=OncePerKey(ledger, parts.clock), limits=parts.limits)
 
 
-def _add_routes(app: FastAPI, endpoints: Endpoints, probes: Probes) -> None:
+def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit) -> None:
+    service, intake = _service(parts, writer), _intake(parts, ledger)
+    endpoints = Endpoints(service=service, intake=intake, ledger=ledger)
+    moderations = Moderations(service=service, intake=intake)
+    probes = Probes(engine=parts.engine, model=parts.model, telemetry=parts.telemetry)
+    inference = Inference(service=service, intake=intake, model=parts.model, probes=probes)
     for path, method, endpoint in (
         ("/v1/score", "POST", endpoints.score),
         ("/v1/score/batch", "POST", endpoints.score_batch),
         ("/v1/decisions/{decision_id}", "GET", endpoints.decision),
+        ("/v1/moderations", "POST", moderations.moderate),
         ("/healthz", "GET", probes.healthz),
         ("/readyz", "GET", probes.readyz),
         ("/metrics", "GET", probes.metrics),
+        ("/v2", "GET", inference.server),
+        ("/v2/health/live", "GET", inference.live),
+        ("/v2/health/ready", "GET", inference.ready),
+        *((root, "GET", inference.metadata) for root in MODEL_ADDRESSES),
+        *((f"{root}/ready", "GET", inference.model_ready) for root in MODEL_ADDRESSES),
+        *((f"{root}/infer", "POST", inference.infer) for root in MODEL_ADDRESSES),
     ):
         app.add_api_route(path, endpoint, methods=[method], response_model=None)
 
@@ -109,7 +126,7 @@ async def _watching(watch: BundleWatch | None) -> AsyncIterator[None]:
 async def _problem(request: Request, error: Exception) -> Response:
     if isinstance(error, StoreUnavailable):
         log.error("request %s: %s", request.state.request_id, error)
-    return problem_response(error, request_id=request.state.request_id)
+    return _told(request, error)
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
@@ -121,6 +138,10 @@ async def _http_problem(request: Request, error: Exception) -> Response:
         told = NoSuchMethod(f"this address does not take {request.method}")
     else:
         told = InputError(str(error.detail))
-    response = problem_response(told, request_id=request.state.request_id)
+    response = _told(request, told)
     response.headers.update(error.headers or {})
     return response
+
+
+def _told(request: Request, error: Exception) -> Response:
+    return error_response(request.scope["path"], error, request_id=request.state.request_id)

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+from collections.abc import Collection
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
@@ -14,10 +15,17 @@ from fairstall.model.listing import Listing
 from fairstall.model.wire import ListingBody, listing_error
 from fairstall.serving.problems import BodyTooLarge, CallerLeft, Malformed, SlowCaller, UnsupportedMedia
 
+JSON = "application/json"
 
-async def read_body(request: Request, *, limit_bytes: int, within_s: float) -> bytes:
-    """The body of a JSON request. Raises UnsupportedMedia, BodyTooLarge (before all of it was taken) or SlowCaller."""
-    _check_media(request)
+Body = TypeVar("Body", bound=BaseModel)
+
+
+async def read_body(request: Request, *, limit_bytes: int, within_s: float, media: Collection[str] = (JSON,)) -> bytes:
+    """The body of a JSON request. Raises UnsupportedMedia, BodyTooLarge (before all of it was taken) or SlowCaller.
+
+    `media` are the media types that callers of this protocol give to their JSON; "" stands for none at all.
+    """
+    _check_media(request, media)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit_bytes:
         raise _too_large(limit_bytes)
@@ -59,6 +67,16 @@ def read_json(body: bytes) -> Any:
     return value
 
 
+def read_body_as(model: type[Body], value: Any) -> Body:
+    """A JSON value as the body that `model` describes. Raises ListingError, which names each wrong field."""
+    if not isinstance(value, dict):
+        raise ListingError("body", "a JSON object is needed")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise listing_error(error) from error
+
+
 def read_listing(value: Any) -> Listing:
     """The checked listing in a JSON value. Raises ListingError, which names each wrong field."""
     if not isinstance(value, dict):
@@ -82,10 +100,10 @@ def read_listings(value: Any, *, at_most: int) -> list[Any]:
     return value
 
 
-def _check_media(request: Request) -> None:
-    media, _, parameters = request.headers.get("content-type", "").partition(";")
-    if media.strip().lower() != "application/json":
-        raise UnsupportedMedia(f"Content-Type is {media.strip()[:80] or 'missing'!r}: send application/json")
+def _check_media(request: Request, media: Collection[str]) -> None:
+    given, _, parameters = request.headers.get("content-type", "").partition(";")
+    if given.strip().lower() not in media:
+        raise UnsupportedMedia(f"Content-Type is {given.strip()[:80] or 'missing'!r}: send {JSON}")
     charset = parameters.lower().replace(" ", "").partition("charset=")[2].strip('"')
     if charset not in ("", "utf-8", "utf8"):
         raise UnsupportedMedia(f"the charset is {charset[:80]!r}: JSON is sent as UTF-8")

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fairstall.model.decision import Versions
 from fairstall.records.engine import reading
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.reload import ModelInService
@@ -27,10 +28,14 @@ class Probes:
 
     async def readyz(self, _request: Request) -> Response:
         """A model is loaded and the store answers. Raises StoreUnavailable."""
-        await asyncio.to_thread(self._ask_store)
-        versions = self._model.batcher.assessor.versions
+        versions = await self.ready()
         body = {"status": "ready", "versions": {"model": versions.model, "policies": versions.policies}}
         return Response(orjson.dumps(body), media_type="application/json")
+
+    async def ready(self) -> Versions:
+        """What would take the next listing, once the store has answered. Raises StoreUnavailable."""
+        await asyncio.to_thread(self._ask_store)
+        return self._model.batcher.assessor.versions
 
     async def metrics(self, _request: Request) -> Response:
         """Prometheus' text format."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from starlette.responses import Response
@@ -20,6 +20,8 @@ from fairstall.model.errors import (
     StoreUnavailable,
     Unauthorized,
 )
+
+Entry = TypeVar("Entry")
 
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:fairstall:problem:"
@@ -101,9 +103,24 @@ KINDS: Mapping[type[FairstallError], Kind] = {
 }
 
 
+def nearest(table: Mapping[type[FairstallError], Entry], error: BaseException) -> Entry:
+    """The entry for the nearest class of an error. Whatever is not ours counts as FairstallError: an internal error."""
+    return next((table[cls] for cls in type(error).__mro__ if cls in table), table[FairstallError])
+
+
 def kind_of(error: BaseException) -> Kind:
-    """The nearest entry of the table. Whatever is not ours is told as an internal error, without its words."""
-    return next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), INTERNAL)
+    return nearest(KINDS, error)
+
+
+def words_of(error: BaseException) -> str:
+    """What a caller is told: the error's own words, unless they are for the log."""
+    return kind_of(error).detail or _encodable(str(error))
+
+
+def fields_of(error: BaseException) -> list[tuple[str, str]]:
+    """Each wrong field and what is wrong with it; empty when the error is not about fields."""
+    problems: Sequence[tuple[str, str]] = getattr(error, "problems", ()) if kind_of(error) is not INTERNAL else ()
+    return [(_encodable(name), _encodable(said)) for name, said in problems]
 
 
 def problem_body(error: BaseException, *, request_id: str | None = None) -> dict[str, Any]:
@@ -113,11 +130,10 @@ def problem_body(error: BaseException, *, request_id: str | None = None) -> dict
         "type": TYPE_PREFIX + kind.name,
         "title": kind.title,
         "status": kind.status,
-        "detail": kind.detail or _encodable(str(error)),
+        "detail": words_of(error),
     }
-    problems: Sequence[tuple[str, str]] = getattr(error, "problems", ())
-    if problems and kind is not INTERNAL:
-        body["errors"] = [{"field": _encodable(name), "problem": _encodable(said)} for name, said in problems]
+    if problems := fields_of(error):
+        body["errors"] = [{"field": name, "problem": said} for name, said in problems]
     return body if request_id is None else body | {"request_id": request_id}
 
 

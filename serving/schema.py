@@ -8,6 +8,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 DecisionId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 OutcomeName = Literal["approve", "review", "block"]
+DoubtName = Literal["language_not_covered", "longer_than_the_model_reads", "text_disguised"]
 
 
 class Shape(BaseModel):
@@ -46,7 +47,7 @@ class _Decided(Shape):
     listing_id: str
     outcome: OutcomeName
     findings: list[FindingShape]
-    doubts: list[Literal["language_not_covered", "longer_than_the_model_reads", "text_disguised"]]
+    doubts: list[DoubtName]
     evasion: Annotated[dict[str, int], Field(description="How often each trick of disguise was undone in the text.")]
     case_id: Annotated[DecisionId | None, Field(description="The case in the review queue of a listing under review.")]
     versions: VersionsShape

@@ -1,88 +1,93 @@
-"""From checked listings to stored decisions and the bytes of the answer: scored, settled, stored, then answered."""
+"""From checked listings to stored decisions: scored, settled, stored, then answered in the words of the caller."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
-from typing import Any, TypeAlias
-
-import orjson
+from typing import Any
 
 from fairstall.model.assess import Assessor
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import Decision
-from fairstall.model.errors import ListingError
+from fairstall.model.errors import ServiceError
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
-from fairstall.model.wire import answer_body
+from fairstall.model.policies import PolicySet
 from fairstall.records.ledger import LedgerEntry, Submission
 from fairstall.records.outbox import decision_event
 from fairstall.serving.batcher import Scored
 from fairstall.serving.cases import case_for
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.metrics import Telemetry
-from fairstall.serving.problems import problem_body
 from fairstall.serving.reload import ModelInService
 from fairstall.serving.writer import GroupCommit
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A decision that is ready to be stored, and what its caller will be told."""
+    """A decision that is ready to be stored, by which `policies`, and how long each stage took."""
 
     entry: LedgerEntry
-    answer: dict[str, Any]
+    policies: PolicySet
+    timings_ms: Mapping[str, float]
 
-
-Item: TypeAlias = Listing | ListingError
+    @property
+    def decision(self) -> Decision:
+        return self.entry.decision
 
 
 class ScoringService:
-    """What stands behind `/v1/score`. Nothing is answered that was not stored."""
+    """What stands behind every endpoint that scores. Nothing is answered that was not stored.
+
+    `tell` makes the bytes of an answer in the words of the caller's protocol, before anything is stored: an answer that
+    is kept under an idempotency key is stored together with its decisions. What it raises keeps them from being stored.
+    """
 
     def __init__(
-        self, *, model: ModelInService, writer: GroupCommit, telemetry: Telemetry, clock: Callable[[], datetime]
+        self,
+        *,
+        model: ModelInService,
+        writer: GroupCommit,
+        telemetry: Telemetry,
+        clock: Callable[[], datetime],
+        side_by_side: int,
     ) -> None:
         self._model = model
         self._writer = writer
         self._telemetry = telemetry
         self._clock = clock
+        self._side_by_side = side_by_side
 
-    async def one(self, listing: Listing, *, with_scores: bool, key: RequestKey | None) -> Produced:
+    async def one(self, listing: Listing, *, tell: Callable[[Settled], bytes], key: RequestKey | None) -> Produced:
         """The answer for one listing. Raises Overloaded, DeadlineExceeded or StoreUnavailable."""
-        settled = await self._settle(listing, with_scores=with_scores)
-        return await self._store((settled,), orjson.dumps(settled.answer), key)
+        settled = await self._settle(listing)
+        return await self._store((settled,), tell(settled), key)
 
     async def many(
-        self, items: Sequence[Item], *, with_scores: bool, key: RequestKey | None, side_by_side: int
+        self, listings: Sequence[Listing], *, tell: Callable[[Sequence[Settled]], bytes], key: RequestKey | None
     ) -> Produced:
-        """The answer for a batch: an answer or an error in the place of each item, and all of it stored or none.
+        """The answer for a batch, told of its listings in their order; all of it is stored or none.
 
-        At most `side_by_side` items wait at once, so that one batch weighs no more than that many callers.
+        At most `side_by_side` listings wait at once, so that one batch weighs no more than that many callers.
         """
-        answers: list[dict[str, Any]] = [{} for _ in items]
-        settled: list[Settled] = []
+        settled: dict[int, Settled] = {}
 
-        async def work(places: Iterator[tuple[int, Item]]) -> None:
-            for place, item in places:
-                if isinstance(item, ListingError):
-                    answers[place] = {"error": problem_body(item)}
-                else:
-                    done = await self._settle(item, with_scores=with_scores)
-                    answers[place] = done.answer
-                    settled.append(done)
+        async def work(places: Iterator[tuple[int, Listing]]) -> None:
+            for place, listing in places:
+                settled[place] = await self._settle(listing)
 
-        places = enumerate(items)
-        await _all_or_none([work(places) for _ in range(min(side_by_side, len(items)))])
-        return await self._store(settled, orjson.dumps({"answers": answers}), key)
+        places = enumerate(listings)
+        await _all_or_none([work(places) for _ in range(min(self._side_by_side, len(listings)))])
+        in_order = [settled[place] for place in range(len(listings))]
+        return await self._store(in_order, tell(in_order), key)
 
-    async def _settle(self, listing: Listing, *, with_scores: bool) -> Settled:
+    async def _settle(self, listing: Listing) -> Settled:
         batcher = self._model.batcher
         scored = await batcher.score(listing)
-        return self._settled(listing, scored, batcher.assessor, with_scores=with_scores)
+        return self._settled(listing, scored, batcher.assessor)
 
-    def _settled(self, listing: Listing, scored: Scored, assessor: Assessor, *, with_scores: bool) -> Settled:
+    def _settled(self, listing: Listing, scored: Scored, assessor: Assessor) -> Settled:
         begun, now = perf_counter(), self._clock()
         assessment = scored.assessment
         case = case_for(assessment, assessor.policies, assessor.bundle.facts, now=now)
@@ -97,10 +102,7 @@ class ScoringService:
         entry = LedgerEntry(listing, decision, case, (decision_event(decision),))
         timings = scored.timings_ms | {"decide": (perf_counter() - begun) * 1_000}
         self._telemetry.scored(timings)
-        answer = answer_body(
-            assessment, listing_id=listing.listing_id, decision=decision, timings_ms=timings, with_scores=with_scores
-        )
-        return Settled(entry, answer)
+        return Settled(entry, assessor.policies, timings)
 
     async def _store(self, settled: Sequence[Settled], answer: bytes, key: RequestKey | None) -> Produced:
         entries = tuple(one.entry for one in settled)
@@ -112,6 +114,14 @@ class ScoringService:
             for entry in entries:
                 self._telemetry.stored(entry.decision.assessment)
         return Produced(answer, stored=stored)
+
+
+def one_model(settled: Sequence[Settled]) -> str:
+    """The version of the model that scored them all. Raises ServiceError when another one took its place meanwhile."""
+    versions = {one.decision.assessment.versions.model for one in settled}
+    if len(versions) > 1:
+        raise ServiceError("another model came into service during this request; nothing was stored, repeat it")
+    return versions.pop()
 
 
 async def _all_or_none(works: Sequence[Any]) -> None:

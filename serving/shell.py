@@ -13,8 +13,8 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fairstall.serving.dialects import error_response
 from fairstall.serving.metrics import Telemetry
-from fairstall.serving.problems import problem_response
 
 log = logging.getLogger("fairstall.serving")
 
@@ -58,7 +58,7 @@ class Shell:
             log.exception("request %s failed", request_id)
             if status:
                 raise
-            await problem_response(error, request_id=request_id)(scope, receive, send_dressed)
+            await error_response(scope["path"], error, request_id=request_id)(scope, receive, send_dressed)
         finally:
             self._note(scope, request_id, status, perf_counter() - begun)
 

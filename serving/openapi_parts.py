@@ -1,0 +1,82 @@
+"""The pieces that every path of the OpenAPI document is built from. The paths themselves are their protocols'."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from fairstall.serving import schema
+from fairstall.serving.bodies import JSON
+from fairstall.serving.idempotency import HEADER, MAX_KEY_CHARACTERS
+from fairstall.serving.problems import PROBLEM_JSON
+
+REFS = "#/components/schemas/{model}"
+SERVICE = {
+    400: "The body is no JSON, or not UTF-8.",
+    401: "No key, or a bad one.",
+    403: "The key has another scope.",
+    408: "The body took too long to arrive.",
+    409: "A request with this Idempotency-Key is being answered.",
+    413: "The body is too large.",
+    415: "The body is not `application/json`.",
+    422: "A field is missing, unknown or wrong, or the Idempotency-Key was used for another request.",
+    429: "Too many listings are waiting; `Retry-After` says when to come back. Nothing was stored.",
+    503: "Too late, or the store is unavailable; `Retry-After` says when to come back. Nothing was stored.",
+}
+IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "description": "Repeat a request under its key and it is answered as it was the first time. Kept for 24 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS, "pattern": r"^[\x21-\x7e]+$"},
+}
+REPLAYED = {"Idempotent-Replayed": {"description": "`true` when repeated.", "schema": {"const": "true"}}}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorShape:
+    """How a protocol tells of errors."""
+
+    media: str
+    model: type[BaseModel]
+
+
+PROBLEM = ErrorShape(PROBLEM_JSON, schema.Problem)
+
+
+def operation(
+    name: str,
+    summary: str,
+    answer: type[BaseModel] | None,
+    refusals: Mapping[int, str],
+    *,
+    errors: ErrorShape = PROBLEM,
+    headers: Mapping[str, Any] | None = None,
+    public: bool = False,
+) -> dict[str, Any]:
+    """One operation; `refusals` says what each status means, and a `public` one needs no key."""
+    good: dict[str, Any] = {"description": "Answered."}
+    if answer:
+        good["content"] = {JSON: {"schema": ref(answer)}}
+    if headers:
+        good["headers"] = headers
+    content = {errors.media: {"schema": ref(errors.model)}}
+    refused = {str(status): {"description": said, "content": content} for status, said in sorted(refusals.items())}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "security": [] if public else [{"key": []}],
+        "responses": {"200": good, **refused},
+    }
+
+
+def takes(body: Mapping[str, Any], *parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What an operation with a JSON body and an idempotency key adds to itself."""
+    return {
+        "parameters": [*parameters, IDEMPOTENCY_KEY],
+        "requestBody": {"required": True, "content": {JSON: {"schema": body}}},
+    }
+
+
+def ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": REFS.format(model=model.__name__)}
