@@ -1,0 +1,59 @@
+"""From a scored listing to a verified webhook, with the app as it is served."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from standardwebhooks import Webhook
+
+from fairstall.records.deliveries import DeliveryQueue
+from fairstall.records.webhooks import add_endpoint
+from fairstall.serving.app import utc_now
+from fairstall.serving.metrics import Telemetry
+from fairstall.serving.webhooks.addresses import AddressRules
+from fairstall.serving.webhooks.background import CourierThread
+from fairstall.serving.webhooks.courier import Courier
+from fairstall.serving.webhooks.sender import Sender
+
+
+@pytest.fixture
+def courier(sqlite_engine):
+    return CourierThread(lambda: Courier(DeliveryQueue(sqlite_engine), Sender(AddressRules()), Telemetry(), utc_now))
+
+
+def test_a_decision_reaches_the_endpoint_without_the_listings_text_or_its_seller(
+    sqlite_engine, make_parts, serve_parts, a_listing, receiver, courier
+):
+    secret = add_endpoint(sqlite_engine, receiver.url, now=datetime.now(UTC)).secret
+    with serve_parts(make_parts(sqlite_engine, courier=courier, clock=utc_now)) as served:
+        answered = served.score(a_listing(7, "Unmistakable heroin", seller_id="s-unmistakable")).json()
+        while not receiver.posted:
+            threading.Event().wait(0.02)
+    (posted,) = receiver.posted
+    told = Webhook(secret).verify(posted.body, posted.headers)
+    assert told["type"] == "decision.made"
+    assert told["data"] == {
+        "decision_id": answered["decision_id"],
+        "listing_id": "l-7",
+        "outcome": "block",
+        "policies": ["prohibited/drugs"],
+        "automated": True,
+        "overrides": None,
+        "decided_at": told["timestamp"],
+    }
+    assert b"nmistakable" not in posted.body
+    assert not [one for one in threading.enumerate() if one.name.startswith("webhook")]
+
+
+def test_scoring_answers_while_an_endpoint_hangs(
+    sqlite_engine, make_parts, serve_parts, a_listing, receiver, courier, monkeypatch
+):
+    monkeypatch.setattr("fairstall.serving.webhooks.courier.END_WITHIN_S", 0.05)
+    add_endpoint(sqlite_engine, receiver.url, now=datetime.now(UTC))
+    held = threading.Event()
+    receiver.answers = [held] * 50
+    with serve_parts(make_parts(sqlite_engine, courier=courier, clock=utc_now)) as served:
+        for number in range(20):
+            assert served.score(a_listing(number)).status_code == 200
+        assert served.stored()[3] == 20
+    held.set()
