@@ -121,7 +121,7 @@ def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> 
     from fairstall.serving.webhooks.sender import Sender
 
     rules = AddressRules(read_networks(networks))
-    return CourierThread(lambda: Courier(DeliveryQueue(engine), Sender(rules), telemetry, utc_now))
+    return CourierThread(Courier(DeliveryQueue(engine), Sender(rules), telemetry, utc_now))
 
 
 def control_key(home: Path) -> bytes:

@@ -31,6 +31,7 @@ from fairstall.records.tables import deliveries, events, webhook_endpoints
 
 KEEP_DELIVERED = timedelta(days=7)
 KEEP_OTHERS = timedelta(days=30)
+FORGET_FAILURES = timedelta(days=2)  # longer than any two attempts are apart
 PRUNED_AT_ONCE = 1_000
 
 # Literals and no parameters: otherwise neither database would use its index of what waits.
@@ -46,7 +47,10 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An endpoint as it is when something is claimed for it: one secret, or two during a rotation."""
+    """An endpoint as it is when something is claimed for it: one secret, or two during a rotation.
+
+    `failing_since` is of failures that something was learnt of lately.
+    """
 
     endpoint_id: str
     url: str
@@ -86,9 +90,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a batch tells of its endpoint: whether it works (None: nothing was learnt), its pause, its end."""
+    """What a batch tells of its endpoint: whether it works (None: nothing was learnt), its pause, its end.
+
+    `failing_since` is set where it does not work.
+    """
 
     works: bool | None = None
+    failing_since: datetime | None = None
     paused_until: datetime | None = None
     disabled_because: str | None = None
 
@@ -126,10 +134,11 @@ class DeliveryQueue:
             row = connection.execute(_endpoint(endpoint_id).where(*_open(iso_utc(now)))).one_or_none()
             if row is None:
                 return None
-            limit = 1 if row.failing_since else at_most
+            target = _target(row, now)
+            limit = 1 if target.failing_since else at_most
             claim = _claim(endpoint_id, now=iso_utc(now), lease_until=iso_utc(now + lease), at_most=limit)
             attempts = {row.event_id: row.attempts for row in connection.execute(claim)}
-            return Batch(_target(row, now), _read(connection, attempts)) if attempts else None
+            return Batch(target, _read(connection, attempts)) if attempts else None
 
     def settle(self, endpoint_id: str, outcomes: Sequence[Outcome], health: Health, *, now: datetime) -> None:
         """Record a batch, in one transaction. An attempt that another worker took over meanwhile is passed over."""
@@ -245,7 +254,8 @@ def _read(connection: Connection, attempts: Mapping[str, int]) -> tuple[Delivery
 def _target(row: Row[Any], now: datetime) -> Target:
     overlaps = row.old_secret is not None and row.old_secret_until > iso_utc(now)
     secrets = (row.secret, row.old_secret) if overlaps else (row.secret,)
-    failing_since = datetime.fromisoformat(row.failing_since) if row.failing_since else None
+    asked_lately = row.paused_until is not None and row.paused_until > iso_utc(now - FORGET_FAILURES)
+    failing_since = datetime.fromisoformat(row.failing_since) if row.failing_since and asked_lately else None
     return Target(row.endpoint_id, row.url, secrets, failing_since)
 
 
@@ -256,8 +266,8 @@ def _note_health(connection: Connection, endpoint_id: str, health: Health, now: 
     if health.disabled_because:
         values = {"state": "disabled", "state_reason": health.disabled_because, "state_since": now}
         connection.execute(change.values(values))
-    elif health.works is False:
-        connection.execute(change.values(failing_since=func.coalesce(failing_since, now), paused_until=paused_until))
+    elif health.failing_since:
+        connection.execute(change.values(failing_since=iso_utc(health.failing_since), paused_until=paused_until))
     elif health.works:
         if paused_until is None:
             change = change.where(or_(failing_since.is_not(None), webhook_endpoints.c.paused_until.is_not(None)))

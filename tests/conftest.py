@@ -117,6 +117,7 @@ class Receiver:
     port: int = 0
     posted: list[Posted] = field(default_factory=list)
     answers: list[Any] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
 
     @property
     def url(self) -> str:
@@ -126,9 +127,16 @@ class Receiver:
     def ids(self) -> list[str]:
         return [one.headers["webhook-id"] for one in self.posted]
 
+    def wait_for(self, count: int) -> None:
+        """Wait until so many requests came."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.posted) >= count, timeout=20)
+
     def take(self, posted: Posted) -> tuple[int, dict[str, str]]:
-        self.posted.append(posted)
-        answer = self.answers.pop(0) if self.answers else 204
+        with self.changed:
+            self.posted.append(posted)
+            self.changed.notify_all()
+            answer = self.answers.pop(0) if self.answers else 204
         if isinstance(answer, threading.Event):
             answer.wait(20)
             answer = 204

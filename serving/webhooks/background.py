@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
 
 from fairstall.serving.webhooks.courier import Courier
 
@@ -10,10 +9,10 @@ JOIN_WITHIN_S = 10.0
 
 
 class CourierThread:
-    """Runs the courier that `make` makes from `start` to `close`; `make` is called on the thread."""
+    """Runs a courier from `start` to `close`."""
 
-    def __init__(self, make: Callable[[], Courier]) -> None:
-        self._make = make
+    def __init__(self, courier: Courier) -> None:
+        self._courier = courier
         self._ended: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runs = threading.Event()
@@ -32,4 +31,4 @@ class CourierThread:
     async def _work(self) -> None:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         self._runs.set()
-        await self._make().run(self._ended)
+        await self._courier.run(self._ended)

@@ -6,6 +6,7 @@ A general HTTP client would cost several times the processor time, which is the 
 import asyncio
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
@@ -15,6 +16,8 @@ from fairstall.serving.webhooks.addresses import AddressRules, Resolve, resolve_
 
 READ_BYTES = 16_384
 BODY_BYTES = 16_384  # of an answer's body, read only so that the connection can be used again
+BODY_WITHIN_S = 1.0
+CONNECT_WITHIN_S = 4.0  # where another address is left
 PORTS = {"https": 443, "http": 80}
 
 
@@ -47,7 +50,9 @@ class Connection:
             self._writer.write(self._http.send(event) or b"")
         await self._writer.drain()
         response = await self._response()
-        await self._read_body()
+        with suppress(OSError, h11.ProtocolError):  # the status is the answer, whatever becomes of the rest
+            async with asyncio.timeout(BODY_WITHIN_S):
+                await self._read_body()
         retry_after = next((value for name, value in response.headers if name == b"retry-after"), b"")
         return Reply(response.status_code, retry_after.decode("latin-1"))
 
@@ -94,8 +99,7 @@ async def open_connection(
     secure, name = (tls, host) if url.scheme == "https" else (None, None)
     *others, last = await resolve_and_check(host, port, rules, resolve)
     for address in others:
-        try:
-            return Connection(*await asyncio.open_connection(address, port, ssl=secure, server_hostname=name))
-        except OSError:
-            continue
+        with suppress(OSError):
+            async with asyncio.timeout(CONNECT_WITHIN_S):
+                return Connection(*await asyncio.open_connection(address, port, ssl=secure, server_hostname=name))
     return Connection(*await asyncio.open_connection(last, port, ssl=secure, server_hostname=name))

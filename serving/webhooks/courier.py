@@ -25,8 +25,9 @@ log = logging.getLogger("fairstall.webhooks")
 LOOK_EVERY_S = 0.5
 TIDY_EVERY_S = 15.0
 LEASE = timedelta(seconds=60)  # four times what an attempt may take
-ENDPOINTS_AT_ONCE = 8
+ENDPOINTS_AT_ONCE = 16
 DELIVERIES_AT_ONCE = 16  # to one endpoint
+REST_S = 0.05  # between two batches, so that a long queue leaves store and processor to the scoring
 BATCHES_A_ROUND = 20  # then another endpoint may have the turn
 END_WITHIN_S = 3.0
 
@@ -69,7 +70,6 @@ class Courier:
     async def look(self) -> None:
         """Begin a round for each endpoint that something is due for, those first that were served longest ago."""
         due = [one for one in await self._ask(self._queue.due, self._clock()) if one not in self._rounds]
-        self._served = {one: turn for one, turn in self._served.items() if one in due or one in self._rounds}
         due.sort(key=lambda one: self._served.get(one, 0))
         for endpoint_id in due[: ENDPOINTS_AT_ONCE - len(self._rounds)]:
             self._served[endpoint_id] = max(self._served.values(), default=0) + 1
@@ -105,6 +105,7 @@ class Courier:
             )
             if batch is None or not await self._deliver(batch):
                 return
+            await asyncio.sleep(REST_S)
 
     async def _deliver(self, batch: Batch) -> bool:
         """Send a batch and record what came of it; whether all was accepted and more may be due."""

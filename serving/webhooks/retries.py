@@ -51,12 +51,13 @@ def judge_endpoint(target: Target, attempts: Sequence[Attempt], *, now: datetime
         return Health(works=True, paused_until=now + timedelta(seconds=pause_s) if pause_s else None)
     if not answers:
         return Health()
-    failing_for = now - (target.failing_since or now)
+    failing_since = target.failing_since or now
+    failing_for = now - failing_since
     if failing_for >= SPAN:
         hours = round(SPAN.total_seconds() / 3_600)
         return Health(disabled_because=f"no delivery succeeded for {hours} hours; the last answer: {answers[-1].told}")
     pause_s = min(MOST_PAUSE_S, max(PAUSE_S, failing_for.total_seconds() / 10))
-    return Health(works=False, paused_until=now + timedelta(seconds=max(pause_s, asked_s)))
+    return Health(False, failing_since, paused_until=now + timedelta(seconds=max(pause_s, asked_s)))
 
 
 def _asked_for_s(answer: Answer) -> float:

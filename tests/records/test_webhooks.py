@@ -133,7 +133,7 @@ def test_a_paused_endpoint_is_asked_again_after_the_pause_with_a_single_delivery
     happen(engine, 5)
     until = NOW + timedelta(seconds=5)
     batch = queue.claim(endpoint, now=NOW, lease=LEASE, at_most=1)
-    end(queue, batch, DeliveryState.WAITING, due_at=NOW, health=Health(works=False, paused_until=until))
+    end(queue, batch, DeliveryState.WAITING, due_at=NOW, health=Health(False, NOW, paused_until=until))
     assert queue.due(NOW) == []
     assert queue.claim(endpoint, now=NOW, lease=LEASE, at_most=10) is None
     probe = queue.claim(endpoint, now=until, lease=LEASE, at_most=10)
@@ -141,6 +141,16 @@ def test_a_paused_endpoint_is_asked_again_after_the_pause_with_a_single_delivery
     end(queue, probe, DeliveryState.DELIVERED, now=until, health=Health(works=True))
     whole = queue.claim(endpoint, now=until, lease=LEASE, at_most=10)
     assert (len(whole.deliveries), whole.target.failing_since) == (4, None)
+
+
+def test_failures_of_long_ago_are_forgotten(engine, endpoint, queue):
+    happen(engine, 9)
+    batch = queue.claim(endpoint, now=NOW, lease=LEASE, at_most=1)
+    end(queue, batch, DeliveryState.FAILED, health=Health(False, NOW, paused_until=NOW + timedelta(seconds=5)))
+    found = queue.claim(endpoint, now=NOW + timedelta(days=2), lease=LEASE, at_most=5)
+    assert found.target.failing_since == NOW
+    found = queue.claim(endpoint, now=NOW + timedelta(days=2, seconds=5), lease=LEASE, at_most=5)
+    assert (found.target.failing_since, len(found.deliveries)) == (None, 5)
 
 
 def test_a_disabled_endpoint_is_left_alone_and_keeps_what_waits(engine, endpoint, queue):

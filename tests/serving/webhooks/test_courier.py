@@ -267,8 +267,7 @@ def test_what_is_broken_off_at_the_end_is_due_at_once_and_does_not_count(desk, r
     async def work():
         courier = desk.courier()
         await courier.look()
-        while not receiver.posted:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(receiver.wait_for, 1)
         await courier.close()
 
     asyncio.run(work())
@@ -281,15 +280,12 @@ def test_what_is_broken_off_at_the_end_is_due_at_once_and_does_not_count(desk, r
 
 def test_the_thread_delivers_by_itself_and_ends_when_told(desk, receiver):
     desk.add(receiver.url)
-    held = threading.Event()
-    receiver.answers = [held]
-    thread = CourierThread(desk.courier)
+    thread = CourierThread(desk.courier())
     thread.start()
     happened = desk.happen()
-    held.set()
-    wait_for(lambda: desk.states() == ["delivered"])
+    receiver.wait_for(1)
     thread.close()
-    assert receiver.ids == happened
+    assert (receiver.ids, desk.states()) == (happened, ["delivered"])
     assert not [one for one in threading.enumerate() if one.name.startswith("webhook")]
 
 
@@ -305,16 +301,9 @@ def test_a_store_that_is_away_is_waited_for(desk, receiver, caplog):
 
     desk.add(receiver.url)
     desk.happen()
-    thread = CourierThread(lambda: desk.courier(Away(desk.engine)))
+    thread = CourierThread(desk.courier(Away(desk.engine)))
     thread.start()
-    wait_for(lambda: desk.states() == ["delivered"])
+    receiver.wait_for(1)
     thread.close()
+    assert desk.states() == ["delivered"]
     assert "webhooks wait: the database is locked" in caplog.text
-
-
-def wait_for(condition, within_s=20.0):
-    ended, waited = threading.Event(), 0.0
-    while not condition():
-        assert waited < within_s
-        ended.wait(0.02)
-        waited += 0.02

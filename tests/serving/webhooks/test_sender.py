@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from fairstall.records.deliveries import Delivery
+from fairstall.serving.webhooks import connection
 from fairstall.serving.webhooks.addresses import AddressRules
 from fairstall.serving.webhooks.message import Message, ping_event, sign_message
 from fairstall.serving.webhooks.sender import FAULTS, Answer, Sender, retry_after_s
@@ -100,8 +101,15 @@ def test_a_receiver_that_does_not_answer_in_time_has_timed_out(receiver):
 
 
 def test_a_receiver_that_answers_drop_by_drop_has_timed_out():
-    with RawReceiver(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n") as port:
+    with RawReceiver(b"HTTP/1.1 200 OK\r\nContent-Len") as port:
         assert post(f"http://127.0.0.1:{port}/", timeout_s=0.1) == Answer(None, "timed out")
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_a_status_counts_though_its_body_never_ends(close, monkeypatch):
+    monkeypatch.setattr(connection, "BODY_WITHIN_S", 0.05)
+    with RawReceiver(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", close=close) as port:
+        assert post(f"http://127.0.0.1:{port}/") == Answer(200)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from fairstall.serving.webhooks.sender import Sender
 
 @pytest.fixture
 def courier(sqlite_engine):
-    return CourierThread(lambda: Courier(DeliveryQueue(sqlite_engine), Sender(AddressRules()), Telemetry(), utc_now))
+    return CourierThread(Courier(DeliveryQueue(sqlite_engine), Sender(AddressRules()), Telemetry(), utc_now))
 
 
 def test_a_decision_reaches_the_endpoint_without_the_listings_text_or_its_seller(
@@ -27,8 +27,7 @@ def test_a_decision_reaches_the_endpoint_without_the_listings_text_or_its_seller
     secret = add_endpoint(sqlite_engine, receiver.url, now=datetime.now(UTC)).secret
     with serve_parts(make_parts(sqlite_engine, courier=courier, clock=utc_now)) as served:
         answered = served.score(a_listing(7, "Unmistakable heroin", seller_id="s-unmistakable")).json()
-        while not receiver.posted:
-            threading.Event().wait(0.02)
+        receiver.wait_for(1)
     (posted,) = receiver.posted
     told = Webhook(secret).verify(posted.body, posted.headers)
     assert told["type"] == "decision.made"
