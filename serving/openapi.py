@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from fairstall.model.wire import ListingBody
+from fairstall.records.outbox import KINDS
 from fairstall.serving import schema
 from fairstall.serving.idempotency import HEADER, MAX_KEY_CHARACTERS
 from fairstall.serving.problems import PROBLEM_JSON
@@ -45,6 +46,11 @@ _DECISION_ID = {
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
 }
+_SIGNED_BY = {
+    "webhook-id": "The event's id, the same on every attempt: deduplicate by it.",
+    "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
+    "webhook-signature": "`v1,` and base64 HMAC-SHA256 of id, timestamp and body; two of them during a rotation.",
+}
 _REPLAYED = {"Idempotent-Replayed": {"description": "`true` when repeated.", "schema": {"const": "true"}}}
 
 
@@ -59,6 +65,7 @@ def openapi_document() -> dict[str, Any]:
             "description": "Scores every marketplace listing as it is uploaded, and stores each decision first.",
         },
         "paths": {**_scoring_paths(), **_probe_paths()},
+        "webhooks": {kind: {"post": _webhook(kind)} for kind in KINDS},
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "fs_..."}},
@@ -98,6 +105,24 @@ def _probe_paths() -> dict[str, Any]:
         "/readyz": {"get": _operation("readyz", "Can it work?", schema.Readiness, unready, public=True)},
         "/metrics": {"get": metrics},
         "/openapi.json": {"get": document},
+    }
+
+
+def _webhook(kind: str) -> dict[str, Any]:
+    headers = [
+        {"name": name, "in": "header", "required": True, "description": said, "schema": {"type": "string"}}
+        for name, said in _SIGNED_BY.items()
+    ]
+    return {
+        "operationId": kind.replace(".", "_"),
+        "summary": "Sent to the endpoints that `fairstall webhook add` registered.",
+        "security": [],
+        "parameters": headers,
+        "requestBody": {"required": True, "content": {_JSON: {"schema": _ref(schema.EventMessage)}}},
+        "responses": {
+            "2XX": {"description": "Taken. Anything else is tried again."},
+            "410": {"description": "Send nothing any more."},
+        },
     }
 
 
@@ -147,6 +172,7 @@ def _schemas() -> dict[str, Any]:
         schema.Problem,
         schema.Health,
         schema.Readiness,
+        schema.EventMessage,
     )
     models = [(ListingBody, "validation"), *((answer, "validation") for answer in answers)]
     _, found = models_json_schema(models, ref_template=_REFS)  # type: ignore[arg-type]

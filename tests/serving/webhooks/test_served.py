@@ -2,17 +2,22 @@
 
 import threading
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 from standardwebhooks import Webhook
 
-from fairstall.records.deliveries import DeliveryQueue
+from fairstall.records.deliveries import Delivery, DeliveryQueue
+from fairstall.records.outbox import KINDS
 from fairstall.records.webhooks import add_endpoint
 from fairstall.serving.app import utc_now
 from fairstall.serving.metrics import Telemetry
+from fairstall.serving.openapi import openapi_document
+from fairstall.serving.schema import EventMessage
 from fairstall.serving.webhooks.addresses import AddressRules
 from fairstall.serving.webhooks.background import CourierThread
 from fairstall.serving.webhooks.courier import Courier
+from fairstall.serving.webhooks.message import sign_message
 from fairstall.serving.webhooks.sender import Sender
 
 
@@ -30,6 +35,7 @@ def test_a_decision_reaches_the_endpoint_without_the_listings_text_or_its_seller
         receiver.wait_for(1)
     (posted,) = receiver.posted
     told = Webhook(secret).verify(posted.body, posted.headers)
+    EventMessage.model_validate_json(posted.body)
     assert told["type"] == "decision.made"
     assert told["data"] == {
         "decision_id": answered["decision_id"],
@@ -56,3 +62,13 @@ def test_scoring_answers_while_an_endpoint_hangs(
             assert served.score(a_listing(number)).status_code == 200
         assert served.stored()[3] == 20
     held.set()
+
+
+def test_every_kind_of_event_and_every_header_is_in_the_openapi_document():
+    described = openapi_document()["webhooks"]
+    assert set(described) == set(KINDS)
+    assert set(get_args(EventMessage.model_fields["type"].annotation)) == set(KINDS)
+    delivery = Delivery("e-1", KINDS[0], {}, datetime.now(UTC), 1)
+    signed = sign_message(delivery, ["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"], now=datetime.now(UTC)).headers
+    named = {one["name"] for one in described[KINDS[0]]["post"]["parameters"]}
+    assert named == {name for name in signed if name.startswith("webhook-")}
