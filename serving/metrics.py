@@ -1,4 +1,4 @@
-"""What Prometheus is told: stages, outcomes, queue, batches and versions, in a registry of the app's own."""
+"""What Prometheus is told: stages, outcomes, queue, batches, versions and webhooks, in a registry of the app's own."""
 
 from collections.abc import Callable, Mapping
 
@@ -51,6 +51,21 @@ class Telemetry:
         )
         self._waiting = Gauge("fairstall_waiting_tokens", "Tokens that wait for a lane.", registry=self.registry)
 
+        self._webhooks = Counter(
+            "fairstall_webhook_deliveries",
+            "Attempts to deliver an event, by result.",
+            ["result"],
+            registry=self.registry,
+        )
+        self._oldest_webhook = Gauge(
+            "fairstall_webhook_oldest_waiting_seconds",
+            "Age of the oldest delivery that waits for an enabled endpoint.",
+            registry=self.registry,
+        )
+        self._endpoints = Gauge(
+            "fairstall_webhook_endpoints", "Webhook endpoints, by state.", ["state"], registry=self.registry
+        )
+
     def watch_queue(self, tokens: Callable[[], int]) -> None:
         self._waiting.set_function(tokens)
 
@@ -81,6 +96,14 @@ class Telemetry:
     def serves(self, versions: Versions) -> None:
         self._serving.clear()
         self._serving.labels(versions.model, versions.policies).set(1)
+
+    def webhook(self, result: str) -> None:
+        self._webhooks.labels(result).inc()
+
+    def webhooks_stand(self, oldest_s: float, *, enabled: int, disabled: int) -> None:
+        self._oldest_webhook.set(oldest_s)
+        self._endpoints.labels("enabled").set(enabled)
+        self._endpoints.labels("disabled").set(disabled)
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format 0.0.4."""
