@@ -187,6 +187,8 @@ api_keys = Table(
     Column("scope", String(16), nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("revoked_at", Moment),
+    Column("expires_at", Moment, comment="null: when it is revoked"),
+    Column("listings_per_s", Float, comment="null: as fast as it likes"),
     CheckConstraint("scope IN ('score', 'read')", name="scope"),
     Index(
         "ix_api_keys_name",

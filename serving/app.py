@@ -27,6 +27,7 @@ from fairstall.serving.moderations import Moderations
 from fairstall.serving.openapi import openapi_document
 from fairstall.serving.probes import Probes
 from fairstall.serving.problems import NoSuchMethod
+from fairstall.serving.rates import Rates
 from fairstall.serving.reload import BundleWatch, ModelInService
 from fairstall.serving.service import ScoringService
 from fairstall.serving.shell import Shell
@@ -88,8 +89,9 @@ def _service(parts: Parts, writer: GroupCommit) -> ScoringService:
 
 
 def _intake(parts: Parts, ledger: Ledger) -> Intake:
-    authenticator = Authenticator(parts.engine, remembered_s=parts.limits.key_cache_s)
-    return Intake(authenticator=authenticator, once=OncePerKey(ledger, parts.clock), limits=parts.limits)
+    authenticator = Authenticator(parts.engine, remembered_s=parts.limits.key_cache_s, now=parts.clock)
+    once = OncePerKey(ledger, parts.clock)
+    return Intake(authenticator=authenticator, rates=Rates(), once=once, limits=parts.limits)
 
 
 def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit) -> None:
