@@ -60,6 +60,9 @@ decisions = Table(
     Column("policies_version", Text, nullable=False),
     Column("assessment", Json, nullable=False, comment="assessment_body: findings, doubts, scores, evasion, sampling"),
     Column("overrides", Id, ForeignKey("decisions.decision_id"), unique=True),
+    Column(
+        "repeated", Boolean, nullable=False, server_default=text("false"), comment="scores of an earlier equal text"
+    ),
     CheckConstraint("outcome IN ('approve', 'review', 'block')", name="outcome"),
     Index("ix_decisions_listing", "listing_id", "decided_at"),
     Index("ix_decisions_seller", "seller_id", "decided_at"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from fairstall.model.decision import Assessment, Versions
+from fairstall.model.decision import Decision, Versions
 
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 COUNT_BUCKETS = (1, 2, 3, 4, 8, 16, 32, 64, 128, 256)
@@ -30,6 +30,9 @@ class Telemetry:
             "Findings stored, by policy and outcome of the listing.",
             ["policy", "outcome"],
             registry=self.registry,
+        )
+        self._repeats = Counter(
+            "fairstall_repeats", "Decisions stored with the scores of an earlier equal text.", registry=self.registry
         )
         self._responses = Counter(
             "fairstall_responses", "HTTP responses, by route and status.", ["route", "status"], registry=self.registry
@@ -80,10 +83,11 @@ class Telemetry:
         for stage, spent_ms in timings_ms.items():
             self._stages.labels(stage).observe(spent_ms / 1_000)
 
-    def stored(self, assessment: Assessment) -> None:
-        outcome = str(assessment.outcome)
+    def stored(self, decision: Decision) -> None:
+        outcome = str(decision.outcome)
         self._outcomes.labels(outcome).inc()
-        for finding in assessment.findings:
+        self._repeats.inc(decision.repeated)
+        for finding in decision.assessment.findings:
             self._findings.labels(finding.policy, outcome).inc()
 
     def responded(self, route: str, status: int, seconds: float) -> None:

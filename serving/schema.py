@@ -52,6 +52,7 @@ class _Decided(Shape):
     case_id: Annotated[DecisionId | None, Field(description="The case in the review queue of a listing under review.")]
     versions: VersionsShape
     automated: Annotated[bool, Field(description="False when a person decided or has to decide.")]
+    repeated: Annotated[bool, Field(description="The scores are those of an equal text that came before.")]
     scores: Annotated[
         dict[str, Probability] | None, Field(description="Every policy's probability; with `?scores=true` only.")
     ] = None
