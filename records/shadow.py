@@ -107,13 +107,15 @@ def pair_counts(engine: Engine, shadow_version: str) -> list[PairCount]:
     ]
 
 
-def disagreements(engine: Engine, shadow_version: str) -> Iterator[Disagreement]:
-    """Every disagreement of one shadow, newest decision first; read in pages, a transaction each."""
+def disagreements(engine: Engine, shadow_version: str, model_version: str) -> Iterator[Disagreement]:
+    """Every disagreement of a shadow with one bundle, newest decision first; read in pages, a transaction each."""
     table, before = shadow_disagreements.c, None
     columns = (table.decision_id, decisions.c.assessment.label("answered"), table.assessment)
     join = shadow_disagreements.join(decisions, decisions.c.decision_id == table.decision_id)
     query = select(*columns).select_from(join).where(table.shadow_version == shadow_version)
-    query = query.order_by(table.decision_id.desc()).limit(ROWS_AT_ONCE)
+    query = (
+        query.where(decisions.c.model_version == model_version).order_by(table.decision_id.desc()).limit(ROWS_AT_ONCE)
+    )
     while True:
         with reading(engine) as connection:
             page = connection.execute(query if before is None else query.where(table.decision_id < before)).all()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -39,6 +39,13 @@ class ModelInService:
         old.close()
         self._telemetry.serves(batcher.assessor.versions)
 
+    def wait_until_idle(self) -> None:
+        """Wait until no listing waits or is scored. Not for the event loop."""
+        waited_for = None
+        while waited_for is not self._batcher:
+            waited_for = self._batcher
+            waited_for.wait_until_idle()
+
     def close(self) -> None:
         """Finish what waits and end the lanes; one that hangs is left behind."""
         self._batcher.close()
@@ -67,15 +74,6 @@ class BundleWatch:
         self._telemetry = telemetry
         self._seen = seen
 
-    async def run(self) -> None:
-        """Look for ever, until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self.look()
-            except Exception:
-                log.exception("looking for a promoted bundle failed; the one in service goes on")
-
     async def look(self) -> bool:
         """Put a newly promoted bundle into service; True when one was."""
         signature = pointer_signature(self._pointer)
@@ -100,6 +98,16 @@ class BundleWatch:
         if deployment is None or deployment.version == self._model.batcher.assessor.versions.model:
             return None
         return self._open_batcher(self._deployments.bundle(deployment))
+
+
+async def look_for_ever(look: Callable[[], Awaitable[bool]]) -> None:
+    """Look again and again, until cancelled."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            await look()
+        except Exception:
+            log.exception("looking at the models folder failed; what is in service goes on")
 
 
 def pointer_signature(pointer: Path) -> Signature:

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 from typing import Any
 
-from fairstall.model.assess import Assessor
+from fairstall.model.assess import Assessor, Prepared
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import Decision
 from fairstall.model.errors import ServiceError
@@ -16,6 +17,7 @@ from fairstall.model.listing import Listing
 from fairstall.model.policies import PolicySet
 from fairstall.records.ledger import LedgerEntry, Submission
 from fairstall.records.outbox import decision_event
+from fairstall.serving.afterwards import afterwards
 from fairstall.serving.batcher import Scored
 from fairstall.serving.cases import case_for
 from fairstall.serving.idempotency import Produced, RequestKey
@@ -26,15 +28,20 @@ from fairstall.serving.writer import GroupCommit
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A decision that is ready to be stored, by which `policies`, and how long each stage took."""
+    """A decision that is ready to be stored, how its listing was prepared and by what, and how long each stage took."""
 
     entry: LedgerEntry
-    policies: PolicySet
+    prepared: Prepared
+    assessor: Assessor
     timings_ms: Mapping[str, float]
 
     @property
     def decision(self) -> Decision:
         return self.entry.decision
+
+    @property
+    def policies(self) -> PolicySet:
+        return self.assessor.policies
 
 
 class ScoringService:
@@ -42,6 +49,7 @@ class ScoringService:
 
     `tell` makes the bytes of an answer in the words of the caller's protocol, before anything is stored: an answer that
     is kept under an idempotency key is stored together with its decisions. What it raises keeps them from being stored.
+    `after_answer` is given what was stored once the caller has its answer.
     """
 
     def __init__(
@@ -52,12 +60,14 @@ class ScoringService:
         telemetry: Telemetry,
         clock: Callable[[], datetime],
         side_by_side: int,
+        after_answer: Callable[[Sequence[Settled]], None] = lambda _settled: None,
     ) -> None:
         self._model = model
         self._writer = writer
         self._telemetry = telemetry
         self._clock = clock
         self._side_by_side = side_by_side
+        self._after_answer = after_answer
 
     async def one(self, listing: Listing, *, tell: Callable[[Settled], bytes], key: RequestKey | None) -> Produced:
         """The answer for one listing. Raises Overloaded, DeadlineExceeded or StoreUnavailable."""
@@ -103,7 +113,7 @@ class ScoringService:
         entry = LedgerEntry(listing, decision, case, (decision_event(decision),))
         timings = scored.timings_ms | {"decide": (perf_counter() - begun) * 1_000}
         self._telemetry.scored(timings)
-        return Settled(entry, assessor.policies, timings)
+        return Settled(entry, scored.prepared, assessor, timings)
 
     async def _store(self, settled: Sequence[Settled], answer: bytes, key: RequestKey | None) -> Produced:
         entries = tuple(one.entry for one in settled)
@@ -114,6 +124,7 @@ class ScoringService:
         if stored:
             for entry in entries:
                 self._telemetry.stored(entry.decision)
+            afterwards(partial(self._after_answer, settled))
         return Produced(answer, stored=stored)
 
 

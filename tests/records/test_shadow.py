@@ -75,9 +75,10 @@ def test_a_disagreement_is_kept_with_all_that_the_shadow_said(engine, decided, m
     pairs = [(APPROVED, REVIEWED), (REVIEWED, REVIEWED), (BLOCKED, APPROVED), (APPROVED, BLOCKED), (REVIEWED, BLOCKED)]
     made = [decided(*pair, seconds) for seconds, pair in enumerate(pairs)]
     record_comparisons(engine, made)
-    found = list(disagreements(engine, "s-2"))
+    found = list(disagreements(engine, "s-2", "m-1"))
     differing = [one for one in reversed(made) if not one.agrees]
     assert [one.decision_id for one in found] == [one.decision.decision_id for one in differing]
+    assert not list(disagreements(engine, "s-2", "m-2"))
     assert [(one.before, one.after) for one in found] == [(one.decision.assessment, one.shadow) for one in differing]
 
 
@@ -85,7 +86,7 @@ def test_a_comparison_that_comes_twice_is_kept_once(engine, decided):
     one = decided(APPROVED, BLOCKED)
     record_comparisons(engine, [one])
     record_comparisons(engine, [one])
-    assert len(list(disagreements(engine, "s-2"))) == 1
+    assert len(list(disagreements(engine, "s-2", "m-1"))) == 1
 
 
 def test_another_band_is_a_disagreement_even_with_the_same_outcome():
