@@ -10,6 +10,8 @@ from fairstall.model.deployed import Deployments
 from fairstall.model.errors import BundleError
 from fairstall.model.starter_bundle import starter_bundle
 
+CHAMPION, STARTER = "champion", "starter"
+
 
 def bundle_in_force(home: Path, chosen: Path | None = None) -> Bundle:
     """The chosen bundle, else the champion, else the starter bundle; opened and checked. Raises SetupError."""
@@ -18,6 +20,13 @@ def bundle_in_force(home: Path, chosen: Path | None = None) -> Bundle:
     deployments = Deployments(models_folder(home))
     current = deployments.current()
     return deployments.bundle(current) if current else starter_bundle()
+
+
+def named_bundle(name: str, home: Path) -> Bundle:
+    """The bundle in the folder `name`, or 'champion' or 'starter'; opened and checked. Raises SetupError."""
+    if name == STARTER:
+        return starter_bundle()
+    return bundle_in_force(home) if name == CHAMPION else open_bundle(Path(name))
 
 
 def bundles_at_hand(home: Path, in_force: Bundle) -> Iterator[Bundle]:

@@ -66,4 +66,5 @@ class Shadowing:
         if old:
             old.close()
         self._telemetry.serves(shadow.assessor.versions if shadow else None, role=Role.SHADOW)
-        log.info("the shadow is %s", shadow.assessor.versions.model if shadow else "none")
+        if old or shadow:
+            log.info("the shadow is %s", shadow.assessor.versions.model if shadow else "none")
