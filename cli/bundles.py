@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fairstall.cli.settings import models_folder
 from fairstall.model.bundle import Bundle, open_bundle
-from fairstall.model.deployed import Deployments
-from fairstall.model.errors import BundleError
+from fairstall.model.deployed import Beside, Deployments, Role
+from fairstall.model.errors import BundleError, Conflict
 from fairstall.model.starter_bundle import starter_bundle
+from fairstall.model.wire import iso_utc
 
 CHAMPION, STARTER = "champion", "starter"
 
@@ -27,6 +29,21 @@ def named_bundle(name: str, home: Path) -> Bundle:
     if name == STARTER:
         return starter_bundle()
     return bundle_in_force(home) if name == CHAMPION else open_bundle(Path(name))
+
+
+def put_beside(role: Role, name: str, *, share: float, home: Path) -> Beside:
+    """Run the named bundle beside the champion. Raises SetupError, or Conflict when it is the champion."""
+    bundle = named_bundle(name, home)
+    if bundle.version == bundle_in_force(home).version:
+        raise Conflict(f"{bundle.version} serves already")
+    since = iso_utc(datetime.now(UTC))
+    return Deployments(models_folder(home)).put_beside(role, bundle, share=share, since=since)
+
+
+def beside_line(role: Role, home: Path) -> str | None:
+    """Version, share and since when, tab-separated; None when nothing runs in that role."""
+    beside = Deployments(models_folder(home)).beside(role)
+    return f"{beside.version}\t{beside.share:.4g}\t{beside.since}" if beside else None
 
 
 def bundles_at_hand(home: Path, in_force: Bundle) -> Iterator[Bundle]:

@@ -28,18 +28,24 @@ from fairstall.cli.settings import (
     database_url,
     models_folder,
 )
-from fairstall.model.control import ControlSample
-from fairstall.model.deployed import POINTER_FILE
+from fairstall.model.bundle import Bundle
+from fairstall.model.control import ControlSample, ListingShare
+from fairstall.model.deployed import POINTER_FILE, Beside, Role
 from fairstall.model.errors import SetupError
 from fairstall.model.policies import PolicySet
 from fairstall.model.policy_file import load_policies, starter_policies
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastapi import FastAPI
     from sqlalchemy import Engine
 
     from fairstall.serving.app import Parts
+    from fairstall.serving.batcher import Batcher
+    from fairstall.serving.besides import BesideWatch
     from fairstall.serving.metrics import Telemetry
+    from fairstall.serving.reload import Canary
     from fairstall.serving.shadowing import Shadowing
     from fairstall.serving.webhooks.background import CourierThread
 
@@ -113,7 +119,24 @@ def build_scoring_app(
             parts,
             courier=webhook_courier(engine, telemetry, webhook_networks),
             shadowing=shadowing(parts, folder, policy_set, control),
+            canary=None if bundle else canary_watch(parts, folder, opened, control),
         )
+    )
+
+
+def canary_watch(
+    parts: "Parts", folder: Path, opened: "Callable[[Bundle], Batcher]", control: ControlSample
+) -> "BesideWatch[Canary]":
+    """What lets the canary that the models folder names answer its share, drawn independently of the control sample."""
+    from fairstall.serving.besides import BesideWatch
+    from fairstall.serving.reload import Canary
+
+    def open_canary(bundle: Bundle, beside: Beside) -> Canary:
+        return Canary(opened(bundle), ListingShare(control.key, Role.CANARY, beside.share))
+
+    telemetry = parts.telemetry
+    return BesideWatch(
+        folder, Role.CANARY, open_canary, parts.model.set_canary, lambda: telemetry.canary_fell_back("load")
     )
 
 

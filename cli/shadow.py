@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from fairstall.cli.bundles import bundle_in_force, named_bundle
+from fairstall.cli.bundles import beside_line, bundle_in_force, put_beside
 from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting, database_url, models_folder
 from fairstall.model.deployed import Deployments, Role
-from fairstall.model.errors import Conflict, InputError, MissingExtra
-from fairstall.model.wire import iso_utc
+from fairstall.model.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -31,20 +29,15 @@ def set_(
     """Score a bundle beside the champion, instead of another shadow. It changes no answer."""
     if not 0 < share <= 1:
         raise InputError(f"a share of {share:g} is none: give a number above 0 and up to 1")
-    opened = named_bundle(bundle, home)
-    if opened.version == bundle_in_force(home).version:
-        raise Conflict(f"{opened.version} serves already: there is nothing to compare it with")
-    placed = Deployments(models_folder(home)).put_beside(
-        Role.SHADOW, opened, share=share, since=iso_utc(datetime.now(UTC))
-    )
+    placed = put_beside(Role.SHADOW, bundle, share=share, home=home)
     typer.echo(f"{placed.version} is the shadow now, on {share:.4g} of listings")
 
 
 @app.command()
 def show(home: HomeSetting = DEFAULT_HOME) -> None:
     """Print the shadow's version, its share of listings and since when, tab-separated; nothing when there is none."""
-    if beside := Deployments(models_folder(home)).beside(Role.SHADOW):
-        typer.echo(f"{beside.version}\t{beside.share:.4g}\t{beside.since}")
+    if line := beside_line(Role.SHADOW, home):
+        typer.echo(line)
 
 
 @app.command()
@@ -57,7 +50,7 @@ def clear(home: HomeSetting = DEFAULT_HOME) -> None:
 @app.command()
 def report(
     shadow: Annotated[str, typer.Option(help="A shadow's version. By default the one compared last.")] = "",
-    against: Annotated[str, typer.Option(help="A champion's version. By default the one compared with last.")] = "",
+    against: Annotated[str, typer.Option(help="A champion's version. By default the one in force.")] = "",
     examples: Annotated[int, typer.Option(min=0, help="Decisions to read, for each kind of disagreement.")] = 3,
     home: HomeSetting = DEFAULT_HOME,
     database: DatabaseSetting = None,
@@ -69,7 +62,13 @@ def report(
     from fairstall.records.shadow import latest_shadow
 
     with _store(home, database) as engine:
-        found = gather_report(engine, shadow or latest_shadow(engine), against=against or None, examples=examples)
+        found = gather_report(
+            engine,
+            shadow or latest_shadow(engine),
+            against=against or None,
+            in_force=bundle_in_force(home).version,
+            examples=examples,
+        )
     console = Console()
     for part in report_tables(found):
         console.print(part)

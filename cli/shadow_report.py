@@ -66,12 +66,16 @@ class ShadowReport:
         return sum(pair.disagreed for pair in self.pairs)
 
 
-def gather_report(engine: Engine, shadow: str, *, against: str | None, examples: int) -> ShadowReport:
-    """All that was recorded of a shadow, against the bundle that it was compared with last unless told. NotFound."""
+def gather_report(engine: Engine, shadow: str, *, against: str | None, in_force: str, examples: int) -> ShadowReport:
+    """All that was recorded of a shadow, against the bundle named or in force, or else the one compared with last.
+
+    Raises NotFound when there is nothing.
+    """
     counted = pair_counts(engine, shadow)
     if not counted:
         raise NotFound(f"no shadow {shadow} was compared here")
-    champion = against or max(counted, key=lambda pair: pair.last_at).model_version
+    last = max(counted, key=lambda pair: (pair.model_version == in_force, pair.last_at)).model_version
+    champion = against or last
     moves = Moves()
     for one in disagreements(engine, shadow, champion):
         moves.add(one, examples=examples)

@@ -2,6 +2,7 @@
 
 models/champion.json     the Deployment in force
 models/shadow.json       the Beside that is scored but never answers; absent when there is none
+models/canary.json       the Beside that answers a share of the listings; absent when there is none
 models/deployments.jsonl every Deployment that ever was, oldest first
 models/VERSION/          the bundles themselves
 """
@@ -37,6 +38,7 @@ class Role(StrEnum):
     """What a bundle that runs beside the champion is there for."""
 
     SHADOW = "shadow"
+    CANARY = "canary"
 
     @property
     def file(self) -> str:
@@ -69,13 +71,16 @@ class Deployments:
         return open_bundle(self._folder / deployment.version)
 
     def deploy(self, bundle: Bundle, *, reason: str, deployed_at: str) -> Deployment:
-        """Copy `bundle` into the models folder and put it into service."""
+        """Copy `bundle` into the models folder and put it into service; a canary ends."""
         self._keep(bundle)
         current = self.current()
         return self._point_at(Deployment(bundle.version, current.version if current else None, deployed_at, reason))
 
     def roll_back(self, *, reason: str, deployed_at: str) -> Deployment:
-        """Put the bundle before the present one back into service. Raises Conflict when there is none."""
+        """Put the bundle before the present one back into service; a canary ends.
+
+        Raises Conflict when there is none.
+        """
         current = self.current()
         if current is None or current.previous is None:
             raise Conflict("there is no earlier deployment to roll back to")
@@ -123,6 +128,7 @@ class Deployments:
         with (self._folder / HISTORY_FILE).open("a", encoding="utf-8") as history:
             history.write(line + "\n")
         self._write(POINTER_FILE, line)
+        self.clear(Role.CANARY)
         return deployment
 
     def _read(self, name: str) -> Any:

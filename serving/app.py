@@ -17,6 +17,7 @@ from starlette.responses import Response
 from fairstall.model.errors import FairstallError, InputError, NotFound, StoreUnavailable
 from fairstall.records.ledger import Ledger
 from fairstall.serving.authenticator import Authenticator
+from fairstall.serving.besides import BesideWatch
 from fairstall.serving.dialects import error_response
 from fairstall.serving.endpoints import Endpoints
 from fairstall.serving.idempotency import OncePerKey
@@ -29,7 +30,7 @@ from fairstall.serving.openapi import openapi_document
 from fairstall.serving.probes import Probes
 from fairstall.serving.problems import NoSuchMethod
 from fairstall.serving.rates import Rates
-from fairstall.serving.reload import BundleWatch, ModelInService, look_for_ever
+from fairstall.serving.reload import BundleWatch, Canary, ModelInService, look_for_ever
 from fairstall.serving.service import ScoringService, Settled
 from fairstall.serving.shadow import Decided
 from fairstall.serving.shadowing import Shadowing
@@ -48,7 +49,7 @@ def utc_now() -> datetime:
 class Parts:
     """What an app is made of. `engine` is migrated; without a `watch` the model stays the one it is.
 
-    Without a `shadowing` no bundle is scored beside it.
+    Without a `canary` it answers every listing, and without a `shadowing` no bundle is scored beside it.
     Without a `courier` events wait until a process that has one delivers them.
     """
 
@@ -59,6 +60,7 @@ class Parts:
     watch: BundleWatch | None = None
     courier: CourierThread | None = None
     shadowing: Shadowing | None = None
+    canary: BesideWatch[Canary] | None = None
     clock: Callable[[], datetime] = utc_now
 
 
@@ -69,7 +71,7 @@ def create_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        looks = [one.look for one in (parts.watch, parts.shadowing) if one]
+        looks = [one.look for one in (parts.watch, parts.canary, parts.shadowing) if one]
         async with _looking(looks), _delivering(parts.courier):
             yield
         await asyncio.to_thread(parts.model.close)

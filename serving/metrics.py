@@ -26,7 +26,10 @@ class Telemetry:
             registry=self.registry,
         )
         self._outcomes = Counter(
-            "fairstall_decisions", "Decisions stored, by outcome.", ["outcome"], registry=self.registry
+            "fairstall_decisions",
+            "Decisions stored, by outcome and model.",
+            ["outcome", "model"],
+            registry=self.registry,
         )
         self._findings = Counter(
             "fairstall_findings",
@@ -54,13 +57,19 @@ class Telemetry:
         )
         self._serving = Gauge(
             "fairstall_serving_info",
-            "1 for the versions in service, by role: champion or shadow.",
+            "1 for the versions in service, by role: champion, canary or shadow.",
             ["model", "policies", "role"],
             registry=self.registry,
         )
         self._versions: dict[str, Versions] = {}
         self._waiting = Gauge("fairstall_waiting_tokens", "Tokens that wait for a lane.", registry=self.registry)
 
+        self._canary_fallbacks = Counter(
+            "fairstall_canary_fallbacks",
+            "What the champion did instead of a canary: bundles not loaded, listings not scored.",
+            ["stage"],
+            registry=self.registry,
+        )
         self._shadow_compared = Counter(
             "fairstall_shadow_compared",
             "Listings scored by the shadow too, by the outcome answered and by that of the shadow.",
@@ -108,7 +117,7 @@ class Telemetry:
 
     def stored(self, decision: Decision) -> None:
         outcome = str(decision.outcome)
-        self._outcomes.labels(outcome).inc()
+        self._outcomes.labels(outcome, decision.assessment.versions.model).inc()
         self._repeats.inc(decision.repeated)
         for finding in decision.assessment.findings:
             self._findings.labels(finding.policy, outcome).inc()
@@ -127,6 +136,9 @@ class Telemetry:
         if versions:
             self._versions[role] = versions
             self._serving.labels(versions.model, versions.policies, role).set(1)
+
+    def canary_fell_back(self, stage: Literal["load", "score"]) -> None:
+        self._canary_fallbacks.labels(stage).inc()
 
     def shadow_compared(self, before: Outcome, after: Outcome) -> None:
         self._shadow_compared.labels(str(before), str(after)).inc()

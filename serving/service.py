@@ -1,6 +1,7 @@
 """From checked listings to stored decisions: scored, settled, stored, then answered in the words of the caller."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,19 +12,21 @@ from typing import Any
 from fairstall.model.assess import Assessor, Prepared
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import Decision
-from fairstall.model.errors import ServiceError
+from fairstall.model.errors import DeadlineExceeded, ServiceError
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
 from fairstall.model.policies import PolicySet
 from fairstall.records.ledger import LedgerEntry, Submission
 from fairstall.records.outbox import decision_event
 from fairstall.serving.afterwards import afterwards
-from fairstall.serving.batcher import Scored
+from fairstall.serving.batcher import Batcher, Scored
 from fairstall.serving.cases import case_for
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.reload import ModelInService
 from fairstall.serving.writer import GroupCommit
+
+log = logging.getLogger("fairstall.serving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +78,46 @@ class ScoringService:
         return await self._store((settled,), tell(settled), key)
 
     async def many(
-        self, listings: Sequence[Listing], *, tell: Callable[[Sequence[Settled]], bytes], key: RequestKey | None
+        self,
+        listings: Sequence[Listing],
+        *,
+        tell: Callable[[Sequence[Settled]], bytes],
+        key: RequestKey | None,
+        champion_only: bool = False,
     ) -> Produced:
         """The answer for a batch, told of its listings in their order; all of it is stored or none.
 
-        At most `side_by_side` listings wait at once, so that one batch weighs no more than that many callers.
+        `champion_only` is for an answer that can name one model alone. At most `side_by_side` listings wait at once, so
+        that one batch weighs no more than that many callers.
         """
         settled: dict[int, Settled] = {}
 
         async def work(places: Iterator[tuple[int, Listing]]) -> None:
             for place, listing in places:
-                settled[place] = await self._settle(listing)
+                settled[place] = await self._settle(listing, champion_only=champion_only)
 
         places = enumerate(listings)
         await _all_or_none([work(places) for _ in range(min(self._side_by_side, len(listings)))])
         in_order = [settled[place] for place in range(len(listings))]
         return await self._store(in_order, tell(in_order), key)
 
-    async def _settle(self, listing: Listing) -> Settled:
+    async def _settle(self, listing: Listing, *, champion_only: bool = False) -> Settled:
+        canary = None if champion_only else self._model.canary_for(listing.listing_id)
+        if canary and (scored := await self._by_canary(canary, listing)):
+            return self._settled(listing, scored, canary.assessor)
         batcher = self._model.batcher
-        scored = await batcher.score(listing)
-        return self._settled(listing, scored, batcher.assessor)
+        return self._settled(listing, await batcher.score(listing), batcher.assessor)
+
+    async def _by_canary(self, canary: Batcher, listing: Listing) -> Scored | None:
+        """None when it fails, so that the champion scores the listing. Raises DeadlineExceeded: it is too late then."""
+        try:
+            return await canary.score(listing)
+        except DeadlineExceeded:
+            raise
+        except Exception:
+            log.exception("the canary %s failed, the champion scores instead", canary.assessor.versions.model)
+            self._telemetry.canary_fell_back("score")
+            return None
 
     def _settled(self, listing: Listing, scored: Scored, assessor: Assessor) -> Settled:
         begun, now = perf_counter(), self._clock()

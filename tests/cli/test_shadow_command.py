@@ -135,6 +135,15 @@ def test_the_report_keeps_to_one_champion_and_names_the_others(shadow, compared,
     assert "compared 3 listings" in words(shadow("report", "--database", store_url, "--against", "m-1").stdout)
 
 
+def test_the_report_is_against_the_champion_in_force_where_the_shadow_met_it(
+    shadow, compared, store_url, other, tmp_path
+):
+    Deployments(tmp_path / "models").deploy(other, reason="first", deployed_at="2026-11-27T12:00:00Z")
+    compared(replace(APPROVED, versions=Versions(other.version, "p-1")), replace(APPROVED, versions=BY_SHADOW))
+    compared(APPROVED, replace(APPROVED, versions=BY_SHADOW), 2, seconds=60)
+    assert f"against {other.version} compared 1 " in words(shadow("report", "--database", store_url).stdout)
+
+
 def test_a_report_of_what_was_never_compared_is_refused(shadow, compared, store_url):
     report = ("report", "--database", store_url)
     assert isinstance(shadow(*report).exception, NotFound)

@@ -75,3 +75,16 @@ def test_a_broken_mark_of_a_shadow_is_the_operators_to_mend(tmp_path: Path) -> N
         (tmp_path / Role.SHADOW.file).write_text(content)
         with pytest.raises(SetupError, match=r"shadow\.json"):
             Deployments(tmp_path).beside(Role.SHADOW)
+
+
+def test_a_canary_ends_with_a_promotion_and_with_a_rollback(tmp_path: Path, two_bundles: tuple[Bundle, Bundle]) -> None:
+    deployments = Deployments(tmp_path / "models")
+    for role in Role:
+        deployments.put_beside(role, two_bundles[1], share=0.1, since=NOON)
+    deployments.deploy(two_bundles[0], reason="first", deployed_at=NOON)
+    assert deployments.beside(Role.CANARY) is None
+    deployments.deploy(two_bundles[1], reason="second", deployed_at=NOON)
+    deployments.put_beside(Role.CANARY, two_bundles[0], share=0.1, since=NOON)
+    deployments.roll_back(reason="worse", deployed_at=NOON)
+    assert deployments.beside(Role.CANARY) is None
+    assert deployments.beside(Role.SHADOW) is not None
