@@ -1,18 +1,23 @@
 """Which bundle a command means when it is not told one: the champion of the home folder, or else the starter bundle."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
-from fairstall.cli.settings import models_folder
+from fairstall.cli.settings import models_folder, tracking_at
 from fairstall.model.bundle import Bundle, open_bundle
 from fairstall.model.deployed import Beside, Deployments, Role
-from fairstall.model.errors import BundleError, Conflict
+from fairstall.model.errors import BundleError, Conflict, MissingExtra
 from fairstall.model.starter_bundle import starter_bundle
 from fairstall.model.wire import iso_utc
 
 CHAMPION, STARTER = "champion", "starter"
+REGISTERED = "models:/"
+CANDIDATE_HELP = (
+    "A bundle's folder, or 'starter' for what is shipped, or models:/fairstall@ALIAS from the MLflow registry."
+)
 
 
 def bundle_in_force(home: Path, chosen: Path | None = None) -> Bundle:
@@ -31,13 +36,31 @@ def named_bundle(name: str, home: Path) -> Bundle:
     return bundle_in_force(home) if name == CHAMPION else open_bundle(Path(name))
 
 
-def put_beside(role: Role, name: str, *, share: float, home: Path) -> Beside:
+@contextmanager
+def folder_of(name: str, home: Path, tracking: str | None) -> Iterator[str]:
+    """The folder that `name` is, or that of a registered model, fetched for as long as the context lasts.
+
+    Other names stay as they are. Raises MissingExtra or InputError.
+    """
+    if not name.startswith(REGISTERED):
+        yield name
+        return
+    if not find_spec("mlflow"):
+        raise MissingExtra(name, "evals")
+    from fairstall.training.registered import registered_bundle
+
+    with registered_bundle(name, tracking_at(home, tracking).uri) as folder:
+        yield str(folder)
+
+
+def put_beside(role: Role, name: str, *, share: float, home: Path, tracking: str | None) -> Beside:
     """Run the named bundle beside the champion. Raises SetupError, or Conflict when it is the champion."""
-    bundle = named_bundle(name, home)
-    if bundle.version == bundle_in_force(home).version:
-        raise Conflict(f"{bundle.version} serves already")
-    since = iso_utc(datetime.now(UTC))
-    return Deployments(models_folder(home)).put_beside(role, bundle, share=share, since=since)
+    with folder_of(name, home, tracking) as folder:
+        bundle = named_bundle(folder, home)
+        if bundle.version == bundle_in_force(home).version:
+            raise Conflict(f"{bundle.version} serves already")
+        since = iso_utc(datetime.now(UTC))
+        return Deployments(models_folder(home)).put_beside(role, bundle, share=share, since=since)
 
 
 def beside_line(role: Role, home: Path) -> str | None:

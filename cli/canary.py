@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from fairstall.cli.bundles import beside_line, put_beside
-from fairstall.cli.settings import DEFAULT_HOME, HomeSetting, models_folder
+from fairstall.cli.bundles import CANDIDATE_HELP, beside_line, put_beside
+from fairstall.cli.settings import DEFAULT_HOME, HomeSetting, TrackingSetting, models_folder
 from fairstall.model.deployed import Deployments, Role
 from fairstall.model.errors import InputError
 
@@ -18,9 +18,10 @@ app = typer.Typer(
 
 @app.command("set")
 def set_(
-    bundle: Annotated[str, typer.Argument(help="A bundle's folder, or 'starter' for what is shipped.")],
+    bundle: Annotated[str, typer.Argument(help=CANDIDATE_HELP)],
     share: Annotated[float, typer.Option(help="The share of listings that it answers, above 0 and up to a half.")],
     home: HomeSetting = DEFAULT_HOME,
+    tracking: TrackingSetting = None,
 ) -> None:
     """Let a bundle answer a share of the listings, instead of another canary. The gate is not asked."""
     if not 0 < share <= LARGEST_SHARE:
@@ -28,7 +29,7 @@ def set_(
             f"a canary cannot answer a share of {share:g}: give a number above 0 and up to {LARGEST_SHARE:g}; "
             "`fairstall promote` puts a bundle into service for all"
         )
-    placed = put_beside(Role.CANARY, bundle, share=share, home=home)
+    placed = put_beside(Role.CANARY, bundle, share=share, home=home, tracking=tracking)
     typer.echo(f"{placed.version} is the canary now, on {share:.4g} of listings")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 from rich.console import Console
 
-from fairstall.cli.bundles import bundle_in_force, named_bundle
+from fairstall.cli.bundles import bundle_in_force, folder_of, named_bundle
 from fairstall.cli.progress import progress, stages
 from fairstall.cli.settings import (
     DEFAULT_HOME,
@@ -134,7 +134,9 @@ def compare(
 
 
 def promote(
-    bundle: Annotated[Path, typer.Argument(help="The candidate's folder.")],
+    bundle: Annotated[
+        str, typer.Argument(help="The candidate's folder, or models:/fairstall@ALIAS from the MLflow registry.")
+    ],
     data: Data,
     rules: Annotated[Path | None, typer.Option(help="A file of gate rules. By default the shipped gate.toml.")] = None,
     override: Annotated[bool, typer.Option("--override", help="Deploy in spite of a refusal.")] = False,
@@ -143,6 +145,7 @@ def promote(
     seed: Seed = 0,
     policies: PoliciesSetting = None,
     home: HomeSetting = DEFAULT_HOME,
+    tracking: TrackingSetting = None,
 ) -> None:
     """Compare a candidate with the champion on held-out rows, ask the gate, and deploy the candidate if it passes."""
     from fairstall.evals.gate_rules import load_rules, shipped_rules
@@ -152,29 +155,29 @@ def promote(
 
     if override != bool(reason.strip()):
         raise InputError("--override needs a --reason, which is recorded, and --reason is for --override alone")
-    champion, rows = bundle_in_force(home), read_rows(data)
-    with stages() as begin:
-        examination = examine(
-            bundle,
-            champion,
-            rows,
-            load_rules(rules) if rules else shipped_rules(),
-            policies=_policies(policies),
-            bootstrap=_bootstrap(draws, seed),
-            begin=begin,
+    champion, rows, console = bundle_in_force(home), read_rows(data), Console()
+    with folder_of(bundle, home, tracking) as folder:
+        with stages() as begin:
+            examination = examine(
+                Path(folder),
+                champion,
+                rows,
+                load_rules(rules) if rules else shipped_rules(),
+                policies=_policies(policies),
+                bootstrap=_bootstrap(draws, seed),
+                begin=begin,
+            )
+        if examination.candidate and examination.candidate.version == champion.version:
+            raise Conflict(f"{champion.version} serves already")
+        if examination.comparison:
+            console.print(comparison_table(examination.comparison))
+        console.print(gate_table(examination.verdict))
+        deployed = deploy_examined(
+            examination,
+            Deployments(models_folder(home)),
+            deployed_at=iso_utc(datetime.now(UTC)),
+            override=reason.strip() if override else None,
         )
-    if examination.candidate and examination.candidate.version == champion.version:
-        raise Conflict(f"{champion.version} serves already")
-    console = Console()
-    if examination.comparison:
-        console.print(comparison_table(examination.comparison))
-    console.print(gate_table(examination.verdict))
-    deployed = deploy_examined(
-        examination,
-        Deployments(models_folder(home)),
-        deployed_at=iso_utc(datetime.now(UTC)),
-        override=reason.strip() if override else None,
-    )
     console.print(f"{deployed.version} serves now, instead of {deployed.previous or 'the starter bundle'}")
 
 

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from fairstall.cli.bundles import beside_line, bundle_in_force, put_beside
-from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting, database_url, models_folder
+from fairstall.cli.bundles import CANDIDATE_HELP, beside_line, bundle_in_force, put_beside
+from fairstall.cli.settings import (
+    DEFAULT_HOME,
+    DatabaseSetting,
+    HomeSetting,
+    TrackingSetting,
+    database_url,
+    models_folder,
+)
 from fairstall.model.deployed import Deployments, Role
 from fairstall.model.errors import InputError, MissingExtra
 
@@ -22,14 +29,15 @@ app = typer.Typer(name="shadow", help="Score a bundle beside the champion.", no_
 
 @app.command("set")
 def set_(
-    bundle: Annotated[str, typer.Argument(help="A bundle's folder, or 'starter' for what is shipped.")],
+    bundle: Annotated[str, typer.Argument(help=CANDIDATE_HELP)],
     share: Annotated[float, typer.Option(help="The share of listings that it scores too, above 0 and up to 1.")] = 1.0,
     home: HomeSetting = DEFAULT_HOME,
+    tracking: TrackingSetting = None,
 ) -> None:
     """Score a bundle beside the champion, instead of another shadow. It changes no answer."""
     if not 0 < share <= 1:
         raise InputError(f"a share of {share:g} is none: give a number above 0 and up to 1")
-    placed = put_beside(Role.SHADOW, bundle, share=share, home=home)
+    placed = put_beside(Role.SHADOW, bundle, share=share, home=home, tracking=tracking)
     typer.echo(f"{placed.version} is the shadow now, on {share:.4g} of listings")
 
 

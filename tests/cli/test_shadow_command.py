@@ -157,4 +157,4 @@ def test_the_guide_shows_every_command_and_option():
     for name, command in typer.main.get_command(app).commands.items():
         assert f"fairstall shadow {name}" in page
         own = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
-        assert {option for option in own if f"{option} " not in page} <= {"--home", "--database"}
+        assert {option for option in own if f"{option} " not in page} <= {"--home", "--database", "--tracking-uri"}
