@@ -174,19 +174,31 @@ def test_a_listing_that_a_canary_fails_on_is_answered_by_the_champion(
     assert 'fairstall_canary_fallbacks_total{stage="score"} 1.0' in metrics
 
 
-def test_a_full_canary_gives_way_and_one_that_hangs_is_late_once(
-    sqlite_engine, make_parts, serve_parts, gated_canary, tiny_bundle, a_listing
+def test_a_listing_that_a_full_canary_has_no_room_for_is_answered_by_the_champion(
+    sqlite_engine, make_parts, serve_parts, gated_canary, canary_bundle, tiny_bundle, a_listing
 ):
-    canary, scorer = gated_canary(Limits(waiting_tokens=1, deadline_s=1.0))
+    canary, scorer = gated_canary(Limits(waiting_tokens=1, deadline_s=60))
     parts = make_parts(sqlite_engine)
     parts.model.set_canary(canary)
     with serve_parts(parts) as served, ThreadPoolExecutor() as pool:
-        late = pool.submit(served.score, a_listing(1))
+        first = pool.submit(served.score, a_listing(1))
         assert scorer.entered.wait(20)
         assert served.score(a_listing(2)).json()["versions"]["model"] == tiny_bundle.version
-        assert late.result().status_code == 503
         scorer.gate.set()
-    assert Ledger(sqlite_engine).latest("l-2").assessment.versions.model == tiny_bundle.version
+        assert first.result().json()["versions"]["model"] == canary_bundle.version
+
+
+def test_a_canary_that_hangs_costs_the_deadline_and_no_more(
+    sqlite_engine, make_parts, serve_parts, gated_canary, a_listing
+):
+    canary, scorer = gated_canary(Limits(deadline_s=0.05))
+    parts = make_parts(sqlite_engine)
+    parts.model.set_canary(canary)
+    with serve_parts(parts) as served:
+        response = served.score(a_listing())
+        assert (response.status_code, response.json()["type"]) == (503, "urn:fairstall:problem:deadline")
+        assert served.stored() == (0, 0, 0, 0, 0)
+        scorer.gate.set()
 
 
 def test_answers_that_name_one_model_are_the_champions(
