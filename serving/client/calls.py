@@ -70,7 +70,7 @@ class Call(Generic[Answer]):
         """The answer in a good reply. Raises BadAnswer."""
         try:
             return self.read(json.loads(reply.content))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise BadAnswer(f"not an answer of Fairstall: {type(error).__name__}", status=reply.status) from error
 
 

@@ -164,7 +164,7 @@ def refusal(reply: Reply) -> ClientError:
         return BadAnswer(f"status {reply.status} where an answer was expected", status=reply.status)
     try:
         problem = json.loads(reply.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         problem = None
     found = problem_error(problem if isinstance(problem, dict) else {}, status=reply.status)
     found.retry_after_s = retry_after_s(reply.headers)
@@ -197,6 +197,6 @@ def _fields(problem: Mapping[str, Any]) -> tuple[FieldProblem, ...]:
 def _moment(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else None

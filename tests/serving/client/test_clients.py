@@ -235,6 +235,24 @@ def test_a_call_that_timed_out_can_be_made_again_under_its_key(
         assert served.stored()[1] == 1
 
 
+def test_a_read_that_timed_out_is_sent_again_and_decided_once(
+    sqlite_engine, make_parts, serve_parts, gated, connect, a_listing, time
+):
+    batcher, scorer = gated()
+
+    def sleep(seconds):
+        scorer.gate.set()
+        time.sleep(seconds)
+
+    patient = {"retries": time.retries(attempts=10_000, deadline_s=1e6), "timeouts": httpx.Timeout(5, read=0.5)}
+    with serve_parts(make_parts(sqlite_engine, batcher=batcher)) as served:
+        with connect(str(served.client.base_url), key=served.secret, sleep=sleep, **patient) as client:
+            decision = client.score(**a_listing())
+        assert time.slept
+        assert served.client.get(f"/v1/decisions/{decision.decision_id}").status_code == 200
+        assert served.stored()[1] == 1
+
+
 def test_a_twin_waits_until_the_first_is_answered_and_gets_the_same_decision(
     sqlite_engine, make_parts, serve_parts, gated, connect, a_listing
 ):
