@@ -23,6 +23,7 @@ from fairstall.cli.settings import (
     HostSetting,
     PoliciesSetting,
     PortSetting,
+    WebhookNetworksSetting,
     database_url,
     models_folder,
 )
@@ -33,6 +34,10 @@ from fairstall.model.policy_file import load_policies, starter_policies
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from sqlalchemy import Engine
+
+    from fairstall.serving.metrics import Telemetry
+    from fairstall.serving.webhooks.background import CourierThread
 
 log = logging.getLogger("fairstall.serving")
 
@@ -50,6 +55,7 @@ def serve(
     bundle: BundleSetting = None,
     policies: PoliciesSetting = None,
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
+    webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API until SIGTERM or Ctrl-C; requests in flight are answered first."""
     log_json_lines()
@@ -60,12 +66,19 @@ def serve(
         bundle=bundle,
         policies=policies,
         control_rate=control_rate,
+        webhook_networks=webhook_networks,
     )
     run_app(app, listener)
 
 
 def build_scoring_app(
-    *, home: Path, database: str, bundle: Path | None, policies: Path | None, control_rate: float
+    *,
+    home: Path,
+    database: str,
+    bundle: Path | None,
+    policies: Path | None,
+    control_rate: float,
+    webhook_networks: str = "",
 ) -> "FastAPI":
     """The scoring app, its store migrated and its model loaded and warm; other apps can be mounted on it.
 
@@ -94,7 +107,21 @@ def build_scoring_app(
     model = ModelInService(opened(bundle_in_force(home, bundle)), telemetry)
     watch = None if bundle else BundleWatch(folder, model, opened, telemetry, seen=seen)
     log.info("serving %s", model.batcher.assessor.versions.model)
-    return create_app(Parts(engine=engine, model=model, telemetry=telemetry, limits=limits, watch=watch))
+    courier = webhook_courier(engine, telemetry, webhook_networks)
+    return create_app(Parts(engine, model, telemetry, limits, watch, courier))
+
+
+def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> "CourierThread":
+    """What delivers the store's events while the app runs. Raises SetupError for networks that cannot be read."""
+    from fairstall.records.deliveries import DeliveryQueue
+    from fairstall.serving.app import utc_now
+    from fairstall.serving.webhooks.addresses import AddressRules, read_networks
+    from fairstall.serving.webhooks.background import CourierThread
+    from fairstall.serving.webhooks.courier import Courier
+    from fairstall.serving.webhooks.sender import Sender
+
+    rules = AddressRules(read_networks(networks))
+    return CourierThread(Courier(DeliveryQueue(engine), Sender(rules), telemetry, utc_now))
 
 
 def control_key(home: Path) -> bytes:

@@ -71,6 +71,14 @@ ControlRateSetting: TypeAlias = Annotated[
         help="The share of listings drawn for blind review, whatever the model says of them.",
     ),
 ]
+WebhookNetworksSetting: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--webhook-networks",
+        envvar="FAIRSTALL_WEBHOOK_NETWORKS",
+        help="Networks that are not public and may get webhooks all the same, as in 10.20.0.0/16,fd00::/8.",
+    ),
+]
 
 
 def database_url(home: Path, database: str | None) -> str:

@@ -22,6 +22,7 @@ from fairstall.cli.settings import (
     HostSetting,
     PoliciesSetting,
     PortSetting,
+    WebhookNetworksSetting,
     database_url,
 )
 from fairstall.model.policy_file import load_policies, starter_policies
@@ -48,6 +49,7 @@ def up(
     bundle: BundleSetting = None,
     policies: PoliciesSetting = None,
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
+    webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
     from fairstall.records.engine import open_engine
@@ -56,7 +58,14 @@ def up(
     logging.getLogger().setLevel(logging.WARNING)  # a person reads this terminal
     listener = listen(host, port)
     url = database_url(home, database)
-    app = build_scoring_app(home=home, database=url, bundle=bundle, policies=policies, control_rate=control_rate)
+    app = build_scoring_app(
+        home=home,
+        database=url,
+        bundle=bundle,
+        policies=policies,
+        control_rate=control_rate,
+        webhook_networks=webhook_networks,
+    )
     engine = open_engine(url)
     mount_console(app, engine, load_policies(policies) if policies else starter_policies())
     login = first_login(engine, home, lambda: datetime.now(UTC))

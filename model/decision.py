@@ -43,7 +43,8 @@ class Assessment:
 class Decision:
     """One row of the ledger: never changed, only overridden by a newer one that names it in `overrides`.
 
-    `actor` is "model" or `user:NAME`. `automated` says that no person took part in this decision.
+    `actor` is "model" or `user:NAME`. `automated` says that no person took part in this decision. `repeated`: its
+    scores are those of an equal text that came before.
     """
 
     decision_id: str
@@ -54,6 +55,7 @@ class Decision:
     actor: str = MODEL_ACTOR
     case_id: str | None = None
     overrides: str | None = None
+    repeated: bool = False
 
     @property
     def outcome(self) -> Outcome:

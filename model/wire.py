@@ -150,6 +150,7 @@ def answer_body(
         "case_id": decision.case_id if decision else None,
         "versions": body["versions"],
         "automated": assessment.outcome is not Outcome.REVIEW if decision is None else decision.automated,
+        "repeated": decision is not None and decision.repeated,
         "timings_ms": {stage: round(spent, 3) for stage, spent in (timings_ms or {}).items()},
     }
     return answer | {"scores": body["scores"]} if with_scores else answer

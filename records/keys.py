@@ -1,6 +1,7 @@
 """API keys: 256 random bits of which only the SHA-256 is kept. Who may do what with one is `serving`'s business."""
 
 import hashlib
+import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from fairstall.model.errors import Conflict, NotFound
+from fairstall.model.errors import Conflict, InputError, NotFound
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.wire import iso_utc
 from fairstall.records.engine import reading, writing
@@ -29,11 +30,18 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
+    """`listings_per_s`: how fast it may score over ten seconds or more; None for no bound of its own."""
+
     key_id: str
     name: str
     scope: Scope
     created_at: datetime
-    revoked_at: datetime | None
+    revoked_at: datetime | None = None
+    expires_at: datetime | None = None
+    listings_per_s: float | None = None
+
+    def expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +52,20 @@ class NewKey:
     secret: str
 
 
-def create_key(engine: Engine, name: str, scope: Scope, *, now: datetime) -> NewKey:
-    """A new key. Raises Conflict when a key in use has this name."""
+def create_key(
+    engine: Engine,
+    name: str,
+    scope: Scope,
+    *,
+    now: datetime,
+    expires_at: datetime | None = None,
+    listings_per_s: float | None = None,
+) -> NewKey:
+    """A new key. Raises Conflict when a key that was not revoked has this name, InputError for one that never works."""
+    if expires_at and expires_at <= now:
+        raise InputError(f"a key that ended on {iso_utc(expires_at)} never works: give a time to come")
+    if listings_per_s is not None and not 0 < listings_per_s < math.inf:
+        raise InputError(f"a key cannot score {listings_per_s:g} listings a second: give a number above 0")
     new = NewKey(time_ordered_id(now), KEY_PREFIX + secrets.token_urlsafe(32))
     row = {
         "key_id": new.key_id,
@@ -53,6 +73,8 @@ def create_key(engine: Engine, name: str, scope: Scope, *, now: datetime) -> New
         "digest": key_digest(new.secret),
         "scope": str(scope),
         "created_at": iso_utc(now),
+        "expires_at": iso_utc(expires_at) if expires_at else None,
+        "listings_per_s": listings_per_s,
     }
     try:
         with writing(engine) as connection:
@@ -63,7 +85,7 @@ def create_key(engine: Engine, name: str, scope: Scope, *, now: datetime) -> New
 
 
 def find_key(engine: Engine, secret: str) -> ApiKey | None:
-    """The key that `secret` is, if it is in use."""
+    """The key that `secret` is, unless it was revoked. Whether it has expired is for the reader to see."""
     query = select(api_keys).where(api_keys.c.digest == key_digest(secret), api_keys.c.revoked_at.is_(None))
     with reading(engine) as connection:
         row = connection.execute(query).one_or_none()
@@ -96,5 +118,11 @@ def _key(row: Row[Any]) -> ApiKey:
         name=row.name,
         scope=Scope(row.scope),
         created_at=datetime.fromisoformat(row.created_at),
-        revoked_at=datetime.fromisoformat(row.revoked_at) if row.revoked_at else None,
+        revoked_at=_moment(row.revoked_at),
+        expires_at=_moment(row.expires_at),
+        listings_per_s=row.listings_per_s,
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -138,6 +138,7 @@ class Ledger:
             actor=actor,
             case_id=None,
             overrides=decision_id,
+            repeated=False,
         )
         try:
             connection.execute(insert(decisions), [_decision_row(new, row.listing_digest)])
@@ -180,6 +181,7 @@ def _decision(row: Row[Any]) -> Decision:
         actor=row.actor,
         case_id=row.case_id if row.outcome == Outcome.REVIEW else None,
         overrides=row.overrides,
+        repeated=row.repeated,
     )
 
 
@@ -233,6 +235,7 @@ def _decision_row(decision: Decision, digest: str) -> dict[str, Any]:
         "policies_version": decision.assessment.versions.policies,
         "assessment": assessment_body(decision.assessment),
         "overrides": decision.overrides,
+        "repeated": decision.repeated,
     }
 
 

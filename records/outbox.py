@@ -1,4 +1,7 @@
-"""Events that the outside world will be told about, written with what they tell. Sending them is not done here."""
+"""Events that the outside world will be told about, written with what they tell, and queued for whom they concern.
+
+Sending them is not done here.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +13,15 @@ from sqlalchemy import Connection, insert
 from fairstall.model.decision import Decision
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.wire import iso_utc
+from fairstall.records.deliveries import queue_deliveries
 from fairstall.records.tables import events
+
+KINDS = ("decision.made", "decision.overridden")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, in the outbox until it was delivered. `kind` is dotted, as in `decision.made`."""
+    """Something that happened. `kind` is one of KINDS."""
 
     event_id: str
     kind: str
@@ -39,7 +45,7 @@ def decision_event(decision: Decision) -> Event:
 
 
 def write_events(connection: Connection, happened: Sequence[Event]) -> None:
-    """Put events into the outbox, inside the transaction of what they tell."""
+    """Store events and queue them for every webhook endpoint, inside the transaction of what they tell."""
     if not happened:
         return
     rows = [
@@ -47,3 +53,4 @@ def write_events(connection: Connection, happened: Sequence[Event]) -> None:
         for one in happened
     ]
     connection.execute(insert(events), rows)
+    queue_deliveries(connection, rows)

@@ -60,6 +60,9 @@ decisions = Table(
     Column("policies_version", Text, nullable=False),
     Column("assessment", Json, nullable=False, comment="assessment_body: findings, doubts, scores, evasion, sampling"),
     Column("overrides", Id, ForeignKey("decisions.decision_id"), unique=True),
+    Column(
+        "repeated", Boolean, nullable=False, server_default=text("false"), comment="scores of an earlier equal text"
+    ),
     CheckConstraint("outcome IN ('approve', 'review', 'block')", name="outcome"),
     Index("ix_decisions_listing", "listing_id", "decided_at"),
     Index("ix_decisions_seller", "seller_id", "decided_at"),
@@ -118,13 +121,53 @@ events = Table(
     Column("kind", String(48), nullable=False),
     Column("body", Json, nullable=False),
     Column("happened_at", Moment, nullable=False),
-    Column("delivered_at", Moment, comment="null while the event waits in the outbox"),
+)
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("endpoint_id", Id, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("kinds", Text, comment="the kinds of events it is sent, comma-separated; null for all"),
+    Column("state", String(8), nullable=False),
+    Column("state_reason", Text, nullable=False, server_default="", comment="why it was disabled"),
+    Column("state_since", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("secret", Text, comment="whsec_ and base64: needed to sign, so kept as it is; null once removed"),
+    Column("old_secret", Text, comment="signs beside the new one until old_secret_until"),
+    Column("old_secret_until", Moment),
+    Column("failing_since", Moment, comment="the first failure after the last success"),
+    Column("paused_until", Moment),
+    CheckConstraint("state IN ('enabled', 'disabled', 'removed')", name="state"),
     Index(
-        "ix_events_outbox",
-        "event_id",
-        sqlite_where=text("delivered_at IS NULL"),
-        postgresql_where=text("delivered_at IS NULL"),
+        "ix_webhook_endpoints_url",
+        "url",
+        unique=True,
+        sqlite_where=text("state <> 'removed'"),
+        postgresql_where=text("state <> 'removed'"),
     ),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("endpoint_id", Id, ForeignKey("webhook_endpoints.endpoint_id"), primary_key=True),
+    Column("event_id", Id, ForeignKey("events.event_id"), primary_key=True),
+    Column("state", String(9), nullable=False),
+    Column("queued_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False, comment="a claim puts it off to the end of its lease"),
+    Column("attempts", Integer, nullable=False, server_default="0", comment="begun, the one under way included"),
+    Column("attempted_at", Moment),
+    Column("result", Text, nullable=False, server_default="", comment="what came of the last attempt"),
+    CheckConstraint("state IN ('waiting', 'delivered', 'failed')", name="state"),
+    Index(
+        "ix_deliveries_due",
+        "endpoint_id",
+        "due_at",
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
+    Index("ix_deliveries_state", "endpoint_id", "state", "queued_at"),
 )
 
 idempotency_keys = Table(
@@ -147,6 +190,8 @@ api_keys = Table(
     Column("scope", String(16), nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("revoked_at", Moment),
+    Column("expires_at", Moment, comment="null: when it is revoked"),
+    Column("listings_per_s", Float, comment="null: as fast as it likes"),
     CheckConstraint("scope IN ('score', 'read')", name="scope"),
     Index(
         "ix_api_keys_name",

@@ -27,9 +27,11 @@ from fairstall.serving.moderations import Moderations
 from fairstall.serving.openapi import openapi_document
 from fairstall.serving.probes import Probes
 from fairstall.serving.problems import NoSuchMethod
+from fairstall.serving.rates import Rates
 from fairstall.serving.reload import BundleWatch, ModelInService
 from fairstall.serving.service import ScoringService
 from fairstall.serving.shell import Shell
+from fairstall.serving.webhooks.background import CourierThread
 from fairstall.serving.writer import GroupCommit
 
 log = logging.getLogger("fairstall.serving")
@@ -41,13 +43,17 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an app is made of. `engine` is migrated; without a `watch` the model stays the one it is."""
+    """What an app is made of. `engine` is migrated; without a `watch` the model stays the one it is.
+
+    Without a `courier` events wait until a process that has one delivers them.
+    """
 
     engine: Engine
     model: ModelInService
     telemetry: Telemetry
     limits: Limits = field(default_factory=Limits)
     watch: BundleWatch | None = None
+    courier: CourierThread | None = None
     clock: Callable[[], datetime] = utc_now
 
 
@@ -58,7 +64,7 @@ def create_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with _watching(parts.watch):
+        async with _watching(parts.watch), _delivering(parts.courier):
             yield
         await asyncio.to_thread(parts.model.close)
         await asyncio.to_thread(writer.close)
@@ -83,8 +89,9 @@ def _service(parts: Parts, writer: GroupCommit) -> ScoringService:
 
 
 def _intake(parts: Parts, ledger: Ledger) -> Intake:
-    authenticator = Authenticator(parts.engine, remembered_s=parts.limits.key_cache_s)
-    return Intake(authenticator=authenticator, once=OncePerKey(ledger, parts.clock), limits=parts.limits)
+    authenticator = Authenticator(parts.engine, remembered_s=parts.limits.key_cache_s, now=parts.clock)
+    once = OncePerKey(ledger, parts.clock)
+    return Intake(authenticator=authenticator, rates=Rates(), once=once, limits=parts.limits)
 
 
 def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit) -> None:
@@ -121,6 +128,17 @@ async def _watching(watch: BundleWatch | None) -> AsyncIterator[None]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+@asynccontextmanager
+async def _delivering(courier: CourierThread | None) -> AsyncIterator[None]:
+    if courier:
+        courier.start()
+    try:
+        yield
+    finally:
+        if courier:
+            await asyncio.to_thread(courier.close)
 
 
 async def _problem(request: Request, error: Exception) -> Response:

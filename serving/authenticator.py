@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from time import monotonic
 
 from sqlalchemy import Engine
@@ -14,15 +15,23 @@ MAX_KEY_CHARACTERS = 100
 
 
 class Authenticator:
-    """Finds the key of a request. A revoked key is refused `remembered_s` seconds later at most.
+    """Finds the key of a request. One that expired is refused at once, a revoked one after `remembered_s` at most.
 
     Keys are compared by their SHA-256, which a caller cannot steer, so the time that it takes tells nothing.
     """
 
-    def __init__(self, engine: Engine, *, remembered_s: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        remembered_s: float,
+        clock: Callable[[], float] = monotonic,
+        now: Callable[[], datetime],
+    ) -> None:
         self._engine = engine
         self._remembered_s = remembered_s
         self._clock = clock
+        self._now = now
         self._known: dict[str, tuple[ApiKey, float]] = {}
         self._asked: dict[str, asyncio.Task[ApiKey | None]] = {}
 
@@ -37,6 +46,8 @@ class Authenticator:
         found = await self._find(secret)
         if found is None:
             raise Unauthorized("this key is unknown or was revoked")
+        if found.expired(self._now()):
+            raise Unauthorized(f"the key {found.name!r} expired: `fairstall key create` makes another")
         if needs is Scope.SCORE and found.scope is not Scope.SCORE:
             raise Forbidden(f"the key {found.name!r} has the scope {found.scope}, this needs {needs}")
         return found

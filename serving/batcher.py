@@ -21,6 +21,7 @@ from fairstall.model.listing import Listing
 from fairstall.model.policies import PolicySet
 from fairstall.model.scorer import BATCH_WINDOWS, OnnxScorer, Scorer
 from fairstall.serving.limits import Limits
+from fairstall.serving.repeats import Repeats
 from fairstall.serving.waiting import Ticket, WaitingRoom, Window
 
 log = logging.getLogger("fairstall.serving")
@@ -31,10 +32,14 @@ WARM_UP_TOKENS = (16, 64, 128, 512)
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """An assessment and how long it took by stage, in milliseconds: prepare, queue, score."""
+    """An assessment and how long it took by stage, in milliseconds: prepare, queue, score.
+
+    `repeated`: the model had read the same text before, and was not asked again.
+    """
 
     assessment: Assessment
     timings_ms: dict[str, float]
+    repeated: bool = False
 
 
 class Batcher:
@@ -50,6 +55,7 @@ class Batcher:
         self.assessor = assessor
         self._limits = limits
         self._on_batch = on_batch
+        self._repeats = Repeats(limits.remembered_texts)
         self._room = WaitingRoom(most_tokens=limits.waiting_tokens)
         self._lanes = [
             threading.Thread(target=self._work, args=(scorer,), name=f"lane-{number}", daemon=True)
@@ -108,7 +114,12 @@ class Batcher:
             ticket.deliver(error)
             return
         ticket.prepare_s = perf_counter() - begun
-        self._room.ready(ticket, prepared)
+        remembered = self._repeats.find(prepared.windows.ids)
+        if remembered is None:
+            self._room.ready(ticket, prepared)
+        else:
+            ticket.prepared, ticket.logits, ticket.started_at = prepared, remembered, perf_counter()
+            self._conclude(ticket, repeated=True)
 
     def _run(self, scorer: Scorer, batch: Sequence[Window]) -> None:
         begun = perf_counter()
@@ -122,7 +133,7 @@ class Batcher:
         self._on_batch(len(batch))
         for window, row in zip(batch, logits, strict=True):
             if self._room.finish(window, row):
-                self._conclude(window.ticket)
+                self._finish(window.ticket)
 
     def _run_apart(self, scorer: Scorer, batch: Sequence[Window], error: Exception) -> None:
         """One window that fails must not fail its neighbours."""
@@ -132,7 +143,13 @@ class Batcher:
         else:
             batch[0].ticket.deliver(error)
 
-    def _conclude(self, ticket: Ticket) -> None:
+    def _finish(self, ticket: Ticket) -> None:
+        assert ticket.prepared is not None
+        assert ticket.logits is not None
+        self._repeats.keep(ticket.prepared.windows.ids, ticket.logits)
+        self._conclude(ticket)
+
+    def _conclude(self, ticket: Ticket, *, repeated: bool = False) -> None:
         assert ticket.prepared is not None
         assert ticket.logits is not None
         try:
@@ -143,7 +160,8 @@ class Batcher:
         waited_s = max(0.0, ticket.started_at - ticket.admitted_at - ticket.prepare_s)
         scoring_s = perf_counter() - ticket.started_at
         timings_s = {"prepare": ticket.prepare_s, "queue": waited_s, "score": scoring_s}
-        ticket.deliver(Scored(assessment, {stage: 1_000 * spent for stage, spent in timings_s.items()}))
+        timings_ms = {stage: 1_000 * spent for stage, spent in timings_s.items()}
+        ticket.deliver(Scored(assessment, timings_ms, repeated))
 
 
 def open_batcher(

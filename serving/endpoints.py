@@ -42,7 +42,9 @@ class Endpoints:
             return orjson.dumps(_answer(settled, with_scores=with_scores))
 
         async def produce(key: RequestKey | None) -> Produced:
-            return await self._service.one(read_listing(read_json(body)), tell=tell, key=key)
+            listing = read_listing(read_json(body))
+            self._intake.charge(caller)
+            return await self._service.one(listing, tell=tell, key=key)
 
         return await self._intake.answer(request, caller, body, produce, variant=f"?scores={with_scores}")
 
@@ -54,8 +56,10 @@ class Endpoints:
         async def produce(key: RequestKey | None) -> Produced:
             values = read_listings(read_json(body), at_most=self._intake.limits.batch_listings)
             items = [_item(value) for value in values]
+            listings = [item for item in items if isinstance(item, Listing)]
+            self._intake.charge(caller, len(listings))
             return await self._service.many(
-                [item for item in items if isinstance(item, Listing)],
+                listings,
                 tell=lambda settled: _batch_answer(items, settled, with_scores=with_scores),
                 key=key,
             )

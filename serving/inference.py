@@ -18,7 +18,7 @@ from fairstall.serving.bodies import JSON, read_body_as, read_json
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.intake import Intake
 from fairstall.serving.probes import Probes
-from fairstall.serving.problems import UnsupportedMedia, kind_of, words_of
+from fairstall.serving.problems import UnsupportedMedia, headers_of, kind_of, words_of
 from fairstall.serving.reload import ModelInService
 from fairstall.serving.service import ScoringService, Settled, one_model
 from fairstall.serving.tensors import OPTIONAL, OUTPUTS, REQUIRED, InferenceBody, Tensor, read_rows
@@ -77,6 +77,7 @@ class Inference:
             asked = read_body_as(InferenceBody, read_json(body))
             tell = partial(_answer, asked.id, _wanted(asked), version)
             rows = read_rows(asked.inputs, caller, at_most=self._intake.limits.batch_listings)
+            self._intake.charge(caller, len(rows))
             return await self._service.many(rows, tell=tell, key=key)
 
         return await self._intake.answer(request, caller, body, produce)
@@ -156,4 +157,4 @@ def error_response(error: BaseException) -> Response:
     """An error as the protocol tells it: a status and a sentence."""
     kind = kind_of(error)
     status = next((STATUSES[cls] for cls in type(error).__mro__ if cls in STATUSES), kind.status)
-    return _json({"error": words_of(error)}, status=status, headers=kind.headers)
+    return _json({"error": words_of(error)}, status=status, headers=headers_of(error))

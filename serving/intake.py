@@ -13,19 +13,27 @@ from fairstall.serving.bodies import JSON, read_body
 from fairstall.serving.idempotency import HEADER, OncePerKey, Produced, RequestKey, request_key
 from fairstall.serving.limits import Limits
 from fairstall.serving.problems import CallerLeft
+from fairstall.serving.rates import Rates
 
 
 class Intake:
     """Shared by the endpoints of all protocols, so that a limit or a rule of access holds for each of them."""
 
-    def __init__(self, *, authenticator: Authenticator, once: OncePerKey, limits: Limits) -> None:
+    def __init__(self, *, authenticator: Authenticator, rates: Rates, once: OncePerKey, limits: Limits) -> None:
         self._authenticator = authenticator
+        self._rates = rates
         self._once = once
         self.limits = limits
 
     async def caller(self, request: Request, needs: Scope) -> ApiKey:
-        """Whose key the request carries. Raises Unauthorized or Forbidden."""
-        return await self._authenticator.key(request.headers.get("authorization"), needs=needs)
+        """Whose key the request carries. Raises Unauthorized, Forbidden or RateLimited."""
+        key = await self._authenticator.key(request.headers.get("authorization"), needs=needs)
+        self._rates.check(key)
+        return key
+
+    def charge(self, caller: ApiKey, listings: int = 1) -> None:
+        """Count what is about to be scored; what is replayed costs nothing. Raises RateLimited."""
+        self._rates.charge(caller, listings)
 
     async def body(self, request: Request, limit_bytes: int, *, media: Collection[str] = (JSON,)) -> bytes:
         """The bytes of a JSON body, in time and within the limit. Raises what `read_body` raises."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Limits:
     """Bounds of everything that waits. Tokens are those of the model that serves.
 
+    Scores of the last `remembered_texts` texts are kept for the next listing with the same text; 0 keeps none.
     `deadline_s` runs from a listing's admission to its scores; `body_deadline_s` from the head of a request to its end.
     """
 
@@ -20,3 +21,4 @@ class Limits:
     batch_listings: int = 100
     batch_side_by_side: int = 16
     key_cache_s: float = 5.0
+    remembered_texts: int = 20_000

@@ -1,10 +1,10 @@
-"""What Prometheus is told: stages, outcomes, queue, batches and versions, in a registry of the app's own."""
+"""What Prometheus is told: stages, outcomes, queue, batches, versions and webhooks, in a registry of the app's own."""
 
 from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from fairstall.model.decision import Assessment, Versions
+from fairstall.model.decision import Decision, Versions
 
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 COUNT_BUCKETS = (1, 2, 3, 4, 8, 16, 32, 64, 128, 256)
@@ -31,6 +31,9 @@ class Telemetry:
             ["policy", "outcome"],
             registry=self.registry,
         )
+        self._repeats = Counter(
+            "fairstall_repeats", "Decisions stored with the scores of an earlier equal text.", registry=self.registry
+        )
         self._responses = Counter(
             "fairstall_responses", "HTTP responses, by route and status.", ["route", "status"], registry=self.registry
         )
@@ -51,6 +54,21 @@ class Telemetry:
         )
         self._waiting = Gauge("fairstall_waiting_tokens", "Tokens that wait for a lane.", registry=self.registry)
 
+        self._webhooks = Counter(
+            "fairstall_webhook_deliveries",
+            "Attempts to deliver an event, by result.",
+            ["result"],
+            registry=self.registry,
+        )
+        self._oldest_webhook = Gauge(
+            "fairstall_webhook_oldest_waiting_seconds",
+            "Age of the oldest delivery that waits for an enabled endpoint.",
+            registry=self.registry,
+        )
+        self._endpoints = Gauge(
+            "fairstall_webhook_endpoints", "Webhook endpoints, by state.", ["state"], registry=self.registry
+        )
+
     def watch_queue(self, tokens: Callable[[], int]) -> None:
         self._waiting.set_function(tokens)
 
@@ -65,10 +83,11 @@ class Telemetry:
         for stage, spent_ms in timings_ms.items():
             self._stages.labels(stage).observe(spent_ms / 1_000)
 
-    def stored(self, assessment: Assessment) -> None:
-        outcome = str(assessment.outcome)
+    def stored(self, decision: Decision) -> None:
+        outcome = str(decision.outcome)
         self._outcomes.labels(outcome).inc()
-        for finding in assessment.findings:
+        self._repeats.inc(decision.repeated)
+        for finding in decision.assessment.findings:
             self._findings.labels(finding.policy, outcome).inc()
 
     def responded(self, route: str, status: int, seconds: float) -> None:
@@ -81,6 +100,14 @@ class Telemetry:
     def serves(self, versions: Versions) -> None:
         self._serving.clear()
         self._serving.labels(versions.model, versions.policies).set(1)
+
+    def webhook(self, result: str) -> None:
+        self._webhooks.labels(result).inc()
+
+    def webhooks_stand(self, oldest_s: float, *, enabled: int, disabled: int) -> None:
+        self._oldest_webhook.set(oldest_s)
+        self._endpoints.labels("enabled").set(enabled)
+        self._endpoints.labels("disabled").set(disabled)
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format 0.0.4."""

@@ -38,9 +38,11 @@ from fairstall.serving.problems import (
     KeyReused,
     Malformed,
     NoSuchMethod,
+    RateLimited,
     SlowCaller,
     UnsupportedMedia,
     fields_of,
+    headers_of,
     kind_of,
     nearest,
     words_of,
@@ -89,6 +91,7 @@ class Moderations:
 
         async def produce(key: RequestKey | None) -> Produced:
             listings = read_moderation(read_json(body), caller, at_most=self._intake.limits.batch_listings)
+            self._intake.charge(caller, len(listings))
             return await self._service.many(listings, tell=_answer, key=key)
 
         return await self._intake.answer(request, caller, body, produce)
@@ -181,6 +184,7 @@ TOLD: Mapping[type[FairstallError], Told] = {
     SlowCaller: Told("invalid_request_error", "request_timeout"),
     KeyReused: Told("invalid_request_error", "idempotency_key_reused"),
     CallerLeft: Told("invalid_request_error", "caller_left"),
+    RateLimited: Told("requests", "rate_limit_exceeded"),
     NoSuchMethod: Told("invalid_request_error", "method_not_allowed"),
     Unauthorized: Told("invalid_request_error", "invalid_api_key"),
     Forbidden: Told("invalid_request_error", "insufficient_permissions"),
@@ -204,5 +208,5 @@ def error_response(error: BaseException) -> Response:
         orjson.dumps({"error": body}),
         status_code=told.status or kind.status,
         media_type=JSON,
-        headers=dict(kind.headers),
+        headers=headers_of(error),
     )

@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from fairstall.model.release import release_version
 from fairstall.model.wire import ListingBody
+from fairstall.records.outbox import KINDS
 from fairstall.serving import inference_schema, moderations_schema, schema
 from fairstall.serving.bodies import JSON
 from fairstall.serving.inference_schema import inference_paths
@@ -25,6 +26,11 @@ _DECISION_ID = {
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
 }
+_SIGNED_BY = {
+    "webhook-id": "The event's id, the same on every attempt: deduplicate by it.",
+    "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
+    "webhook-signature": "`v1,` and base64 HMAC-SHA256 of id, timestamp and body; two of them during a rotation.",
+}
 
 
 @cache
@@ -38,6 +44,7 @@ def openapi_document() -> dict[str, Any]:
             "description": "Scores every marketplace listing as it is uploaded, and stores each decision first.",
         },
         "paths": {**_scoring_paths(), **moderation_paths(), **inference_paths(), **_probe_paths()},
+        "webhooks": {kind: {"post": _webhook(kind)} for kind in KINDS},
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "fs_..."}},
@@ -80,6 +87,24 @@ def _probe_paths() -> dict[str, Any]:
     }
 
 
+def _webhook(kind: str) -> dict[str, Any]:
+    headers = [
+        {"name": name, "in": "header", "required": True, "description": said, "schema": {"type": "string"}}
+        for name, said in _SIGNED_BY.items()
+    ]
+    return {
+        "operationId": kind.replace(".", "_"),
+        "summary": "Sent to the endpoints that `fairstall webhook add` registered.",
+        "security": [],
+        "parameters": headers,
+        "requestBody": {"required": True, "content": {JSON: {"schema": ref(schema.EventMessage)}}},
+        "responses": {
+            "2XX": {"description": "Taken. Anything else is tried again."},
+            "410": {"description": "Send nothing any more."},
+        },
+    }
+
+
 def _schemas() -> dict[str, Any]:
     answers = (
         schema.Answer,
@@ -90,6 +115,7 @@ def _schemas() -> dict[str, Any]:
         schema.Readiness,
         *moderations_schema.SHAPES,
         *inference_schema.SHAPES,
+        schema.EventMessage,
     )
     models = [(ListingBody, "validation"), *((answer, "validation") for answer in answers)]
     _, found = models_json_schema(models, ref_template=REFS)  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """What goes wrong in a request, as RFC 9457 problem details: one table from our errors to statuses and words."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -55,6 +56,14 @@ class CallerLeft(InputError):
     """The caller closed the connection before there was an answer."""
 
 
+class RateLimited(InputError):
+    """This key scores faster than it may."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class NoSuchMethod(InputError):
     """This address does not take that method."""
 
@@ -88,6 +97,7 @@ KINDS: Mapping[type[FairstallError], Kind] = {
     KeyReused: Kind(422, "idempotency-key-reused", "The Idempotency-Key was used for another request"),
     CallerLeft: Kind(499, "caller-left", "The caller left before there was an answer"),
     NoSuchMethod: Kind(405, "method-not-allowed", "This address does not take that method"),
+    RateLimited: Kind(429, "rate-limited", "The key scores faster than it may"),
     Unauthorized: Kind(
         401, "unauthorized", "A valid key is needed", headers={"WWW-Authenticate": 'Bearer realm="fairstall"'}
     ),
@@ -123,6 +133,14 @@ def fields_of(error: BaseException) -> list[tuple[str, str]]:
     return [(_encodable(name), _encodable(said)) for name, said in problems]
 
 
+def headers_of(error: BaseException) -> dict[str, str]:
+    """What goes with an error's status; whole seconds to wait where the error knows how many."""
+    headers = dict(kind_of(error).headers)
+    if (wait_s := getattr(error, "retry_after_s", None)) is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(wait_s)))
+    return headers
+
+
 def problem_body(error: BaseException, *, request_id: str | None = None) -> dict[str, Any]:
     """The problem details of an error; `errors` name the fields where it has any."""
     kind = kind_of(error)
@@ -139,9 +157,7 @@ def problem_body(error: BaseException, *, request_id: str | None = None) -> dict
 
 def problem_response(error: BaseException, *, request_id: str | None = None) -> Response:
     body = problem_body(error, request_id=request_id)
-    return Response(
-        orjson.dumps(body), status_code=body["status"], media_type=PROBLEM_JSON, headers=dict(kind_of(error).headers)
-    )
+    return Response(orjson.dumps(body), status_code=body["status"], media_type=PROBLEM_JSON, headers=headers_of(error))
 
 
 def _encodable(text: str) -> str:

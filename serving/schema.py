@@ -52,6 +52,7 @@ class _Decided(Shape):
     case_id: Annotated[DecisionId | None, Field(description="The case in the review queue of a listing under review.")]
     versions: VersionsShape
     automated: Annotated[bool, Field(description="False when a person decided or has to decide.")]
+    repeated: Annotated[bool, Field(description="The scores are those of an equal text that came before.")]
     scores: Annotated[
         dict[str, Probability] | None, Field(description="Every policy's probability; with `?scores=true` only.")
     ] = None
@@ -107,3 +108,23 @@ class Health(Shape):
 class Readiness(Shape):
     status: Literal["ready"]
     versions: VersionsShape
+
+
+class DecisionEvent(Shape):
+    """What a webhook tells of a decision: neither the text of the listing nor its seller."""
+
+    decision_id: DecisionId
+    listing_id: str
+    outcome: OutcomeName
+    policies: Annotated[list[str], Field(description="The policies of the findings, the gravest first.")]
+    automated: Annotated[bool, Field(description="False when a person decided or has to decide.")]
+    overrides: Annotated[DecisionId | None, Field(description="The decision that this one takes the place of.")]
+    decided_at: Moment
+
+
+class EventMessage(Shape):
+    """The body of a webhook, as Standard Webhooks has it."""
+
+    type: Literal["decision.made", "decision.overridden"]
+    timestamp: Annotated[Moment, Field(description="When it happened, not when it was sent.")]
+    data: DecisionEvent

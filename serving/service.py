@@ -98,6 +98,7 @@ class ScoringService:
             decided_at=now,
             assessment=assessment,
             case_id=case.case_id if case and assessment.outcome is Outcome.REVIEW else None,
+            repeated=scored.repeated,
         )
         entry = LedgerEntry(listing, decision, case, (decision_event(decision),))
         timings = scored.timings_ms | {"decide": (perf_counter() - begun) * 1_000}
@@ -112,7 +113,7 @@ class ScoringService:
         stored = await self._writer.commit(Submission(entries, kept))
         if stored:
             for entry in entries:
-                self._telemetry.stored(entry.decision.assessment)
+                self._telemetry.stored(entry.decision)
         return Produced(answer, stored=stored)
 
 

@@ -1,10 +1,15 @@
 """Fixtures that every area shares: small real bundles and empty stores. What one area needs is in its own conftest."""
 
 import json
+import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 import pytest
@@ -91,6 +96,102 @@ def engine(store_url: str) -> Iterator[Any]:
     migrate(opened)
     yield opened
     opened.dispose()
+
+
+@dataclass
+class Posted:
+    """A request that a receiver got."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """A real HTTP server that takes webhooks, with 204 or with the next of `answers`.
+
+    An answer is a status, a status with headers, or an event that is waited for.
+    """
+
+    port: int = 0
+    posted: list[Posted] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hooks"
+
+    @property
+    def ids(self) -> list[str]:
+        return [one.headers["webhook-id"] for one in self.posted]
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many requests came."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.posted) >= count, timeout=20)
+
+    def take(self, posted: Posted) -> tuple[int, dict[str, str]]:
+        with self.changed:
+            self.posted.append(posted)
+            self.changed.notify_all()
+            answer = self.answers.pop(0) if self.answers else 204
+        if isinstance(answer, threading.Event):
+            answer.wait(20)
+            answer = 204
+        return answer if isinstance(answer, tuple) else (answer, {})
+
+
+@pytest.fixture
+def make_receiver() -> Iterator[Callable[..., Receiver]]:
+    """A factory of receivers on ports of this machine, with TLS where a context is given."""
+    with ExitStack() as stack:
+        yield lambda tls=None: stack.enter_context(_receiving(tls))
+
+
+@pytest.fixture
+def receiver(make_receiver: Callable[..., Receiver]) -> Receiver:
+    return make_receiver()
+
+
+@contextmanager
+def _receiving(tls: SSLContext | None) -> Iterator[Receiver]:
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, more = receiver.take(Posted(self.path, headers, body))
+            self.send_response(status)
+            for name, value in ({"Content-Length": "0"} | more).items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A caller may leave."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    receiver.port = server.server_address[1]
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def _make(folder: Path, *, words: Mapping[str, Mapping[str, float]] = TINY_WORDS, **changes: Any) -> Bundle:

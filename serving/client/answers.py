@@ -66,6 +66,7 @@ class _Decided:
     case_id: str | None
     versions: Versions
     automated: bool
+    repeated: bool
     scores: Mapping[str, float] | None = None
 
 

@@ -9,7 +9,7 @@ ClientError
 ├── NotFound          no such decision (404)
 ├── Conflict          the same call is still being answered (409)
 │   └── KeyReused     the idempotency key belongs to another request (422)
-├── Overloaded        too many listings are waiting (429)
+├── Overloaded        too many listings are waiting, or the key is over its rate (429)
 ├── Unavailable       the service, or a gateway before it, cannot answer now (408, 502, 503, 504)
 ├── Failed            a fault of the service (500): report the request id
 ├── Unreachable       no connection, or it broke before the answer was read
@@ -111,7 +111,7 @@ class KeyReused(Conflict):
 
 
 class Overloaded(ClientError):
-    """Too many listings are waiting; nothing was stored."""
+    """Too many listings are waiting, or the key scores faster than it may; nothing was stored."""
 
     passes = True
 

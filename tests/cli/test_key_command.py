@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fairstall.cli.key import app
-from fairstall.model.errors import Conflict, NotFound
+from fairstall.model.errors import Conflict, InputError, NotFound
 from fairstall.records.engine import open_engine
 from fairstall.records.keys import find_key
 
@@ -33,9 +33,16 @@ def test_keys_are_listed_with_their_state_and_without_their_secret(key):
     key("create", "dashboard", "--scope", "read")
     key("revoke", "shop")
     lines = [line.split("\t") for line in key("list").stdout.splitlines()]
-    assert [(name, scope) for name, scope, _, _ in lines] == [("shop", "score"), ("dashboard", "read")]
-    assert [state.split()[0] for *_, state in lines] == ["revoked", "in"]
+    assert [(name, scope) for name, scope, *_ in lines] == [("shop", "score"), ("dashboard", "read")]
+    assert [state.split()[0] for *_, state, _ in lines] == ["revoked", "in"]
     assert secret not in key("list").output
+
+
+def test_a_key_may_end_by_itself_and_have_a_rate(key):
+    assert key("create", "guest", "--scope", "score", "--expires", "2999-01-31", "--rate", "0.5").exit_code == 0
+    assert key("list").stdout.split("\t")[3:] == ["in use until 2999-01-31", "0.5/s\n"]
+    late = key("create", "late", "--scope", "score", "--expires", "2020-01-31")
+    assert isinstance(late.exception, InputError)
 
 
 @pytest.mark.parametrize(

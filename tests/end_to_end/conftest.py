@@ -16,8 +16,9 @@ class Running:
     key: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for each module, since a text that was scored before is answered as repeated."""
     home = tmp_path_factory.mktemp("home")
     command = [sys.executable, "-m", "fairstall.cli.main", "up", "--home", str(home), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -1,11 +1,11 @@
 """API keys: shown once, kept as a digest, revoked for good."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
-from fairstall.model.errors import Conflict, NotFound
+from fairstall.model.errors import Conflict, InputError, NotFound
 from fairstall.records.engine import reading
 from fairstall.records.keys import KEY_PREFIX, Scope, create_key, find_key, list_keys, revoke_key
 from fairstall.records.tables import api_keys
@@ -50,3 +50,22 @@ def test_a_name_is_used_by_one_key_at_a_time(engine):
 def test_a_key_that_is_not_there_cannot_be_revoked(engine):
     with pytest.raises(NotFound, match="shop"):
         revoke_key(engine, "shop", now=NOW)
+
+
+def test_a_key_keeps_its_end_and_its_rate(engine):
+    ends = NOW + timedelta(days=30)
+    new = create_key(engine, "guest", Scope.SCORE, now=NOW, expires_at=ends, listings_per_s=2.5)
+    found = find_key(engine, new.secret)
+    assert found is not None
+    assert (found.expires_at, found.listings_per_s) == (ends, 2.5)
+    assert not found.expired(NOW)
+    assert found.expired(ends)
+
+
+@pytest.mark.parametrize(
+    "never", [{"expires_at": NOW}, {"listings_per_s": 0.0}, {"listings_per_s": float("nan")}, {"listings_per_s": -1.0}]
+)
+def test_a_key_that_would_never_work_is_not_made(engine, never):
+    with pytest.raises(InputError):
+        create_key(engine, "shop", Scope.SCORE, now=NOW, **never)
+    assert list_keys(engine) == []

@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
@@ -52,6 +54,21 @@ def test_migrations_lead_to_the_tables_that_the_code_knows(engine):
         metadata.create_all(connection)
         assert schema(connection) == migrated
     assert migrated
+
+
+def test_an_event_stored_before_webhooks_is_kept_and_queued_for_nobody(store_url):
+    engine, config = open_engine(store_url), Config()
+    config.set_main_option("script_location", str(engine_module._MIGRATIONS))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        event = "'e-1', 'decision.made', '{}', '2026-11-22T12:00:00.000000Z'"
+        connection.execute(text(f"INSERT INTO events (event_id, kind, body, happened_at) VALUES ({event})"))
+    migrate(engine)
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT event_id, kind FROM events")).all() == [("e-1", "decision.made")]
+        assert connection.execute(text("SELECT count(*) FROM deliveries")).scalar_one() == 0
+    engine.dispose()
 
 
 def test_migrating_again_changes_nothing(engine):

@@ -38,6 +38,7 @@ DECIDED = {
     "case_id": None,
     "versions": {"model": "m", "policies": "p"},
     "automated": True,
+    "repeated": False,
     "timings_ms": {},
 }
 

@@ -1,0 +1,1 @@
+"""Sending events to webhook endpoints, as the Standard Webhooks specification has it."""
