@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
-PACKAGES := cli evals labeling model records serving training
+PACKAGES := cli client evals labeling model records serving training
 
 .PHONY: up test nightly check format develop wheel smoke clean
 
@@ -64,5 +64,6 @@ chromium:
 # mypy cannot see through the package map; these links lay it out on disk.
 .typing: pyproject.toml
 	mkdir -p .typing/fairstall
-	for package in $(PACKAGES) policies; do ln -sfn ../../$$package .typing/fairstall/$$package; done
+	for package in $(filter-out client,$(PACKAGES)) policies; do ln -sfn ../../$$package .typing/fairstall/$$package; done
+	ln -sfn ../../serving/client .typing/fairstall/client
 	touch $@

@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fairstall.model.errors import FairstallError, ListingError, NotFound
+from fairstall.model.release import release_version
 from fairstall.records.keys import Scope
 from fairstall.serving.bodies import JSON, read_body_as, read_json
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.intake import Intake
 from fairstall.serving.probes import Probes
 from fairstall.serving.problems import UnsupportedMedia, headers_of, kind_of, words_of
-from fairstall.serving.release import server_version
 from fairstall.serving.reload import ModelInService
 from fairstall.serving.service import ScoringService, Settled, one_model
 from fairstall.serving.tensors import OPTIONAL, OUTPUTS, REQUIRED, InferenceBody, Tensor, read_rows
@@ -41,7 +41,7 @@ class Inference:
 
     async def server(self, _request: Request) -> Response:
         """What this server is."""
-        return _json({"name": "fairstall", "version": server_version(), "extensions": []})
+        return _json({"name": "fairstall", "version": release_version(), "extensions": []})
 
     async def live(self, _request: Request) -> Response:
         """The process answers."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from fairstall.model.release import release_version
 from fairstall.model.wire import ListingBody
 from fairstall.records.outbox import KINDS
 from fairstall.serving import inference_schema, moderations_schema, schema
@@ -12,7 +13,6 @@ from fairstall.serving.bodies import JSON
 from fairstall.serving.inference_schema import inference_paths
 from fairstall.serving.moderations_schema import moderation_paths
 from fairstall.serving.openapi_parts import REFS, REPLAYED, SERVICE, operation, ref, takes
-from fairstall.serving.release import server_version
 
 _SCORES = {
     "name": "scores",
@@ -40,7 +40,7 @@ def openapi_document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Fairstall",
-            "version": server_version(),
+            "version": release_version(),
             "description": "Scores every marketplace listing as it is uploaded, and stores each decision first.",
         },
         "paths": {**_scoring_paths(), **moderation_paths(), **inference_paths(), **_probe_paths()},

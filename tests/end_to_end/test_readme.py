@@ -6,8 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +20,12 @@ SIX = re.findall(r"^\| `(\w+):(\w+)` \| (\S+) \| (\w+)(?:, `([\w/]+)`)? \|", REA
 VOLATILE = ("decision_id", "case_id", "timings_ms", "versions")
 
 
-@dataclass(frozen=True)
-class Running:
-    port: int
-    key: str
-
-
 def fenced(language: str, containing: str) -> str:
     blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
     return next(block for block in blocks if containing in block)
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    home = tmp_path_factory.mktemp("home")
-    command = [*FAIRSTALL, "up", "--home", str(home), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            api = next(line for line in iter(process.stdout.readline, "") if line.strip().startswith("API"))
-            port = int(re.findall(r":(\d+)/v1/score", api)[0])
-            yield Running(port, json.loads((home / "first-login.json").read_text())["api_key"])
-        finally:
-            process.terminate()
-            process.communicate(timeout=30)
-
-
-def test_the_curl_line_gives_the_answer_printed_below_it(running: Running) -> None:
+def test_the_curl_line_gives_the_answer_printed_below_it(running: Any) -> None:
     line = fenced("bash", "curl").replace(":8000/", f":{running.port}/")
     done = subprocess.run(
         ["bash", "-c", line], env={**os.environ, "KEY": running.key}, capture_output=True, check=True, timeout=60

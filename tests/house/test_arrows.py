@@ -15,15 +15,23 @@ MAY_IMPORT = {
     "evals": {"model"},
     "training": {"evals", "model"},
     "serving": {"records", "model"},
+    "client": {"model"},
     "labeling": {"records", "model"},
     "cli": {"records", "model", "evals", "training", "serving", "labeling"},
 }
-LIGHT = ("model", "records", "serving", "labeling")
+LIGHT = ("model", "records", "serving", "client", "labeling")
 HEAVY = ("torch", "transformers", "datasets", "mlflow")
+CLIENT = ROOT / "serving" / "client"  # a package of its own, fairstall.client
 
 
 def modules(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
+    folder = CLIENT if package == "client" else ROOT / package
+    return sorted(path for path in folder.rglob("*.py") if package == "client" or CLIENT not in path.parents)
+
+
+def name_of(path: Path) -> str:
+    inside = path.relative_to(CLIENT.parent if CLIENT in path.parents else ROOT)
+    return ".".join(("fairstall", *inside.with_suffix("").parts)).removesuffix(".__init__")
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -61,12 +69,21 @@ def test_the_command_line_imports_the_parts_it_runs_only_inside_functions() -> N
 
 @pytest.mark.parametrize("package", LIGHT)
 def test_the_serving_side_never_loads_the_training_stack(package: str) -> None:
-    names = [
-        ".".join(("fairstall", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
-        for path in modules(package)
-        if "migrations" not in path.parts
-    ]
+    names = [name_of(path) for path in modules(package) if "migrations" not in path.parts]
     program = f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\n"
     program += f"print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_the_client_loads_httpx_and_two_small_modules_beside_its_own() -> None:
+    program = "import sys, httpx\nbefore = set(sys.modules)\nimport fairstall.client\n"
+    program += "print(*[name for name in set(sys.modules) - before])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = {name for name in done.stdout.split() if name.split(".")[0] not in sys.stdlib_module_names}
+    assert {name for name in loaded if not name.startswith("fairstall.client")} == {
+        "fairstall",
+        "fairstall.model",
+        "fairstall.model.errors",
+        "fairstall.model.release",
+    }

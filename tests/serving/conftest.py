@@ -173,14 +173,17 @@ def make_parts(tiny_bundle: Bundle) -> Callable[..., Parts]:
 
 @pytest.fixture(scope="session")
 def serve_parts() -> Callable[..., Any]:
-    """A context manager that serves parts over HTTP, with a new API key or the one given: `with serve_parts(parts)`."""
+    """A context manager that serves parts over HTTP, with a new API key or the one given: `with serve_parts(parts)`.
+
+    `app` is the app to serve, when it is more than what is made of the parts.
+    """
 
     @contextmanager
-    def served(parts: Parts, *, secret: str | None = None) -> Iterator[Served]:
+    def served(parts: Parts, *, secret: str | None = None, app: Any = None) -> Iterator[Served]:
         secret = secret or create_key(parts.engine, "shop", Scope.SCORE, now=NOW).secret
         headers = {"Authorization": f"Bearer {secret}"}
         with (
-            running(create_app(parts)) as address,
+            running(app or create_app(parts)) as address,
             httpx.Client(base_url=address, headers=headers, timeout=30) as client,
         ):
             yield Served(client, parts, secret)

@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 
-def server_version() -> str:
+def release_version() -> str:
     """The version of the installed package; "0" when it runs from a folder that is not installed."""
     try:
         return version("fairstall")
