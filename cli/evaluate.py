@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 from rich.console import Console
 
-from fairstall.cli.bundles import bundle_in_force
+from fairstall.cli.bundles import bundle_in_force, folder_of, named_bundle
 from fairstall.cli.progress import progress, stages
 from fairstall.cli.settings import (
     DEFAULT_HOME,
@@ -19,19 +19,16 @@ from fairstall.cli.settings import (
     models_folder,
     tracking_at,
 )
-from fairstall.model.bundle import Bundle, open_bundle
 from fairstall.model.deployed import Deployments
 from fairstall.model.errors import Conflict, InputError, MissingExtra
 from fairstall.model.policies import PolicySet
 from fairstall.model.policy_file import load_policies, starter_policies
-from fairstall.model.starter_bundle import starter_bundle
 from fairstall.model.wire import iso_utc
 
 if TYPE_CHECKING:
     from fairstall.evals.bootstrap import Bootstrap
     from fairstall.evals.suite import Suite, SuiteReport
 
-CHAMPION, STARTER = "champion", "starter"
 NEEDED = ("matplotlib", "mlflow")  # by evaluate, beyond what serving needs
 
 Data: TypeAlias = Annotated[
@@ -71,7 +68,7 @@ def evaluate(
     from fairstall.evals.suite import Subject
 
     suites = _suites(suite or [])
-    opened, rows, policy_set = _named(bundle, home), read_rows(data), _policies(policies)
+    opened, rows, policy_set = named_bundle(bundle, home), read_rows(data), _policies(policies)
     console = Console()
     reports: dict[str, SuiteReport] = {}
     with stages() as begin:
@@ -115,7 +112,11 @@ def compare(
     from fairstall.evals.rows import read_rows
 
     _require_extra("compare", *NEEDED, "jinja2")
-    bundles, rows, policy_set = [_named(name, home) for name in (first, second)], read_rows(data), _policies(policies)
+    bundles, rows, policy_set = (
+        [named_bundle(name, home) for name in (first, second)],
+        read_rows(data),
+        _policies(policies),
+    )
     with progress("scoring", 2 * len(rows)) as advance:
         sides = [contender(bundle, rows, policies=policy_set, progress=advance) for bundle in bundles]
     comparison = measure(*sides, bootstrap=_bootstrap(draws, seed))
@@ -133,7 +134,9 @@ def compare(
 
 
 def promote(
-    bundle: Annotated[Path, typer.Argument(help="The candidate's folder.")],
+    bundle: Annotated[
+        str, typer.Argument(help="The candidate's folder, or models:/fairstall@ALIAS from the MLflow registry.")
+    ],
     data: Data,
     rules: Annotated[Path | None, typer.Option(help="A file of gate rules. By default the shipped gate.toml.")] = None,
     override: Annotated[bool, typer.Option("--override", help="Deploy in spite of a refusal.")] = False,
@@ -142,6 +145,7 @@ def promote(
     seed: Seed = 0,
     policies: PoliciesSetting = None,
     home: HomeSetting = DEFAULT_HOME,
+    tracking: TrackingSetting = None,
 ) -> None:
     """Compare a candidate with the champion on held-out rows, ask the gate, and deploy the candidate if it passes."""
     from fairstall.evals.gate_rules import load_rules, shipped_rules
@@ -151,29 +155,29 @@ def promote(
 
     if override != bool(reason.strip()):
         raise InputError("--override needs a --reason, which is recorded, and --reason is for --override alone")
-    champion, rows = bundle_in_force(home), read_rows(data)
-    with stages() as begin:
-        examination = examine(
-            bundle,
-            champion,
-            rows,
-            load_rules(rules) if rules else shipped_rules(),
-            policies=_policies(policies),
-            bootstrap=_bootstrap(draws, seed),
-            begin=begin,
+    champion, rows, console = bundle_in_force(home), read_rows(data), Console()
+    with folder_of(bundle, home, tracking) as folder:
+        with stages() as begin:
+            examination = examine(
+                Path(folder),
+                champion,
+                rows,
+                load_rules(rules) if rules else shipped_rules(),
+                policies=_policies(policies),
+                bootstrap=_bootstrap(draws, seed),
+                begin=begin,
+            )
+        if examination.candidate and examination.candidate.version == champion.version:
+            raise Conflict(f"{champion.version} serves already")
+        if examination.comparison:
+            console.print(comparison_table(examination.comparison))
+        console.print(gate_table(examination.verdict))
+        deployed = deploy_examined(
+            examination,
+            Deployments(models_folder(home)),
+            deployed_at=iso_utc(datetime.now(UTC)),
+            override=reason.strip() if override else None,
         )
-    if examination.candidate and examination.candidate.version == champion.version:
-        raise Conflict(f"{champion.version} serves already")
-    console = Console()
-    if examination.comparison:
-        console.print(comparison_table(examination.comparison))
-    console.print(gate_table(examination.verdict))
-    deployed = deploy_examined(
-        examination,
-        Deployments(models_folder(home)),
-        deployed_at=iso_utc(datetime.now(UTC)),
-        override=reason.strip() if override else None,
-    )
     console.print(f"{deployed.version} serves now, instead of {deployed.previous or 'the starter bundle'}")
 
 
@@ -203,14 +207,6 @@ def _suites(names: Sequence[str]) -> "Mapping[str, Suite]":
 def _require_extra(command: str, *modules: str) -> None:
     if not all(map(find_spec, modules)):
         raise MissingExtra(command, "evals")
-
-
-def _named(name: str, home: Path) -> Bundle:
-    if name == STARTER:
-        return starter_bundle()
-    if name != CHAMPION:
-        return open_bundle(Path(name))
-    return bundle_in_force(home)
 
 
 def _policies(path: Path | None) -> PolicySet:

@@ -32,6 +32,8 @@ COMMANDS = {
     "compare": Entry("fairstall.cli.evaluate:compare", "evals"),
     "promote": Entry("fairstall.cli.evaluate:promote"),
     "rollback": Entry("fairstall.cli.evaluate:rollback"),
+    "canary": Entry("fairstall.cli.canary:app"),
+    "shadow": Entry("fairstall.cli.shadow:app"),
     "export-labels": Entry("fairstall.cli.labels:export_labels", "labeling"),
     "import-labels": Entry("fairstall.cli.labels:import_labels", "labeling"),
     "policy": Entry("fairstall.cli.policy:app"),

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,16 +28,25 @@ from fairstall.cli.settings import (
     database_url,
     models_folder,
 )
-from fairstall.model.control import ControlSample
-from fairstall.model.deployed import POINTER_FILE
+from fairstall.model.bundle import Bundle
+from fairstall.model.control import ControlSample, ListingShare
+from fairstall.model.deployed import POINTER_FILE, Beside, Role
 from fairstall.model.errors import SetupError
+from fairstall.model.policies import PolicySet
 from fairstall.model.policy_file import load_policies, starter_policies
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastapi import FastAPI
     from sqlalchemy import Engine
 
+    from fairstall.serving.app import Parts
+    from fairstall.serving.batcher import Batcher
+    from fairstall.serving.besides import BesideWatch
     from fairstall.serving.metrics import Telemetry
+    from fairstall.serving.reload import Canary
+    from fairstall.serving.shadowing import Shadowing
     from fairstall.serving.webhooks.background import CourierThread
 
 log = logging.getLogger("fairstall.serving")
@@ -97,18 +107,55 @@ def build_scoring_app(
     migrate(engine)
     limits, telemetry, folder = Limits(), Telemetry(), models_folder(home)
     seen = pointer_signature(folder / POINTER_FILE)
-    opened = partial(
-        open_batcher,
-        policies=load_policies(policies) if policies else starter_policies(),
-        control=ControlSample(control_key(home), control_rate),
-        limits=limits,
-        on_batch=telemetry.batch,
-    )
+    policy_set = load_policies(policies) if policies else starter_policies()
+    control = ControlSample(control_key(home), control_rate)
+    opened = partial(open_batcher, policies=policy_set, control=control, limits=limits, on_batch=telemetry.batch)
     model = ModelInService(opened(bundle_in_force(home, bundle)), telemetry)
     watch = None if bundle else BundleWatch(folder, model, opened, telemetry, seen=seen)
     log.info("serving %s", model.batcher.assessor.versions.model)
-    courier = webhook_courier(engine, telemetry, webhook_networks)
-    return create_app(Parts(engine, model, telemetry, limits, watch, courier))
+    parts = Parts(engine, model, telemetry, limits, watch)
+    return create_app(
+        replace(
+            parts,
+            courier=webhook_courier(engine, telemetry, webhook_networks),
+            shadowing=shadowing(parts, folder, policy_set, control),
+            canary=None if bundle else canary_watch(parts, folder, opened, control),
+        )
+    )
+
+
+def canary_watch(
+    parts: "Parts", folder: Path, opened: "Callable[[Bundle], Batcher]", control: ControlSample
+) -> "BesideWatch[Canary]":
+    """What lets the canary that the models folder names answer its share, drawn independently of the control sample."""
+    from fairstall.serving.besides import BesideWatch
+    from fairstall.serving.reload import Canary
+
+    def open_canary(bundle: Bundle, beside: Beside) -> Canary:
+        return Canary(opened(bundle), ListingShare(control.key, Role.CANARY, beside.share))
+
+    telemetry = parts.telemetry
+    return BesideWatch(
+        folder, Role.CANARY, open_canary, parts.model.set_canary, lambda: telemetry.canary_fell_back("load")
+    )
+
+
+def shadowing(parts: "Parts", folder: Path, policies: PolicySet, control: ControlSample) -> "Shadowing":
+    """What takes up the shadow that the models folder names, and stores what it finds."""
+    from fairstall.records.shadow import record_comparisons
+    from fairstall.serving.shadow import ShadowParts
+    from fairstall.serving.shadowing import Shadowing
+
+    made_of = ShadowParts(
+        policies=policies,
+        control=control,
+        wait_until_idle=parts.model.wait_until_idle,
+        store=partial(record_comparisons, parts.engine),
+        telemetry=parts.telemetry,
+        clock=parts.clock,
+        most_tokens=parts.limits.shadow_tokens,
+    )
+    return Shadowing(folder, made_of.open, parts.telemetry)
 
 
 def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> "CourierThread":

@@ -45,6 +45,15 @@ class Assessor:
         self._language.warm_up()
         self.prepare(Listing("", "", "é с", "Ordinary words of an ordinary listing."))
 
+    def prepares_like(self, other: "Assessor") -> bool:
+        """Whether both prepare any listing alike: the same policies, languages, tokens and windows."""
+        mine, theirs = self.bundle.facts, other.bundle.facts
+        return (
+            self.policies.version == other.policies.version
+            and set(mine.languages) == set(theirs.languages)
+            and self._encoder.cuts_like(other._encoder)
+        )
+
     def prepare(self, listing: Listing) -> Prepared:
         """All that can be known before the model runs."""
         view = view_listing(listing)

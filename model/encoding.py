@@ -34,6 +34,11 @@ class Encoder:
     overlap_tokens: int
     max_windows: int
 
+    def cuts_like(self, other: "Encoder") -> bool:
+        """Whether both make the same windows of any text."""
+        mine, theirs = ((e.max_tokens, e.overlap_tokens, e.max_windows) for e in (self, other))
+        return mine == theirs and bool(self.tokenizer.to_str() == other.tokenizer.to_str())
+
     def windows(self, view: ListingView) -> Windows:
         title, description = self._ids(view.title.text), self._ids(view.description.text)
         longest_title = self.max_tokens // TITLE_SHARE

@@ -170,6 +170,29 @@ deliveries = Table(
     Index("ix_deliveries_state", "endpoint_id", "state", "queued_at"),
 )
 
+shadow_comparisons = Table(
+    "shadow_comparisons",
+    metadata,
+    Column("shadow_version", Text, primary_key=True),
+    Column("model_version", Text, primary_key=True, comment="of the bundle that answered"),
+    Column("before", String(16), primary_key=True, comment="the outcome that was answered"),
+    Column("after", String(16), primary_key=True, comment="the outcome that the shadow would have given"),
+    Column("compared", Integer, nullable=False),
+    Column("disagreed", Integer, nullable=False, comment="of those, where an outcome or a band differs"),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+)
+
+shadow_disagreements = Table(
+    "shadow_disagreements",
+    metadata,
+    Column("shadow_version", Text, primary_key=True),
+    Column("decision_id", Id, ForeignKey("decisions.decision_id"), primary_key=True),
+    Column("outcome", String(16), nullable=False, comment="what the shadow would have decided"),
+    Column("assessment", Json, nullable=False, comment="the shadow's, as in decisions"),
+    Column("compared_at", Moment, nullable=False),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

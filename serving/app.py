@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
@@ -16,6 +17,7 @@ from starlette.responses import Response
 from fairstall.model.errors import FairstallError, InputError, NotFound, StoreUnavailable
 from fairstall.records.ledger import Ledger
 from fairstall.serving.authenticator import Authenticator
+from fairstall.serving.besides import BesideWatch
 from fairstall.serving.dialects import error_response
 from fairstall.serving.endpoints import Endpoints
 from fairstall.serving.idempotency import OncePerKey
@@ -28,8 +30,10 @@ from fairstall.serving.openapi import openapi_document
 from fairstall.serving.probes import Probes
 from fairstall.serving.problems import NoSuchMethod
 from fairstall.serving.rates import Rates
-from fairstall.serving.reload import BundleWatch, ModelInService
-from fairstall.serving.service import ScoringService
+from fairstall.serving.reload import BundleWatch, Canary, ModelInService, look_for_ever
+from fairstall.serving.service import ScoringService, Settled
+from fairstall.serving.shadow import Decided
+from fairstall.serving.shadowing import Shadowing
 from fairstall.serving.shell import Shell
 from fairstall.serving.webhooks.background import CourierThread
 from fairstall.serving.writer import GroupCommit
@@ -45,6 +49,7 @@ def utc_now() -> datetime:
 class Parts:
     """What an app is made of. `engine` is migrated; without a `watch` the model stays the one it is.
 
+    Without a `canary` it answers every listing, and without a `shadowing` no bundle is scored beside it.
     Without a `courier` events wait until a process that has one delivers them.
     """
 
@@ -54,6 +59,8 @@ class Parts:
     limits: Limits = field(default_factory=Limits)
     watch: BundleWatch | None = None
     courier: CourierThread | None = None
+    shadowing: Shadowing | None = None
+    canary: BesideWatch[Canary] | None = None
     clock: Callable[[], datetime] = utc_now
 
 
@@ -64,9 +71,12 @@ def create_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with _watching(parts.watch), _delivering(parts.courier):
+        looks = [one.look for one in (parts.watch, parts.canary, parts.shadowing) if one]
+        async with _looking(looks), _delivering(parts.courier):
             yield
         await asyncio.to_thread(parts.model.close)
+        if parts.shadowing:
+            await asyncio.to_thread(parts.shadowing.close)
         await asyncio.to_thread(writer.close)
 
     app = FastAPI(title="Fairstall", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan)
@@ -85,7 +95,14 @@ def _service(parts: Parts, writer: GroupCommit) -> ScoringService:
         telemetry=parts.telemetry,
         clock=parts.clock,
         side_by_side=parts.limits.batch_side_by_side,
+        after_answer=partial(_offer, parts.shadowing),
     )
+
+
+def _offer(shadowing: Shadowing | None, settled: Sequence[Settled]) -> None:
+    if shadowing:
+        for one in settled:
+            shadowing.offer(Decided(one.decision, one.prepared, one.assessor))
 
 
 def _intake(parts: Parts, ledger: Ledger) -> Intake:
@@ -119,15 +136,14 @@ def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit)
 
 
 @asynccontextmanager
-async def _watching(watch: BundleWatch | None) -> AsyncIterator[None]:
-    task = asyncio.create_task(watch.run()) if watch else None
+async def _looking(looks: Sequence[Callable[[], Awaitable[bool]]]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(look_for_ever(look)) for look in looks]
     try:
         yield
     finally:
-        if task:
+        for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager

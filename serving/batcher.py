@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from fairstall.model.assess import Assessor
+from fairstall.model.assess import Assessor, Prepared
 from fairstall.model.bundle import Bundle
 from fairstall.model.control import ControlSample
 from fairstall.model.decision import Assessment
@@ -38,6 +38,7 @@ class Scored:
     """
 
     assessment: Assessment
+    prepared: Prepared
     timings_ms: dict[str, float]
     repeated: bool = False
 
@@ -67,6 +68,10 @@ class Batcher:
     @property
     def waiting_tokens(self) -> int:
         return self._room.tokens
+
+    def wait_until_idle(self) -> None:
+        """Wait until no listing waits for this model or is scored by it."""
+        self._room.wait_until_idle()
 
     async def score(self, listing: Listing) -> Scored:
         """The assessment of a listing. Raises Overloaded at once when the room is full, DeadlineExceeded when late.
@@ -161,7 +166,7 @@ class Batcher:
         scoring_s = perf_counter() - ticket.started_at
         timings_s = {"prepare": ticket.prepare_s, "queue": waited_s, "score": scoring_s}
         timings_ms = {stage: 1_000 * spent for stage, spent in timings_s.items()}
-        ticket.deliver(Scored(assessment, timings_ms, repeated))
+        ticket.deliver(Scored(assessment, ticket.prepared, timings_ms, repeated))
 
 
 def open_batcher(

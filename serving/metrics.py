@@ -1,11 +1,14 @@
-"""What Prometheus is told: stages, outcomes, queue, batches, versions and webhooks, in a registry of the app's own."""
+"""What Prometheus is told, of stages, outcomes, queue, batches, versions, shadow, webhooks, in a registry of ours."""
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from fairstall.model.decide import Outcome
 from fairstall.model.decision import Decision, Versions
 
+CHAMPION = "champion"
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 COUNT_BUCKETS = (1, 2, 3, 4, 8, 16, 32, 64, 128, 256)
 
@@ -23,7 +26,10 @@ class Telemetry:
             registry=self.registry,
         )
         self._outcomes = Counter(
-            "fairstall_decisions", "Decisions stored, by outcome.", ["outcome"], registry=self.registry
+            "fairstall_decisions",
+            "Decisions stored, by outcome and model.",
+            ["outcome", "model"],
+            registry=self.registry,
         )
         self._findings = Counter(
             "fairstall_findings",
@@ -50,9 +56,35 @@ class Telemetry:
             "fairstall_reloads", "Bundles that were put into service or refused.", ["result"], registry=self.registry
         )
         self._serving = Gauge(
-            "fairstall_serving_info", "1 for the versions in service.", ["model", "policies"], registry=self.registry
+            "fairstall_serving_info",
+            "1 for the versions in service, by role: champion, canary or shadow.",
+            ["model", "policies", "role"],
+            registry=self.registry,
         )
+        self._versions: dict[str, Versions] = {}
         self._waiting = Gauge("fairstall_waiting_tokens", "Tokens that wait for a lane.", registry=self.registry)
+
+        self._canary_fallbacks = Counter(
+            "fairstall_canary_fallbacks",
+            "What the champion did instead of a canary: bundles not loaded, listings not scored.",
+            ["stage"],
+            registry=self.registry,
+        )
+        self._shadow_compared = Counter(
+            "fairstall_shadow_compared",
+            "Listings scored by the shadow too, by the outcome answered and by that of the shadow.",
+            ["before", "after"],
+            registry=self.registry,
+        )
+        self._shadow_dropped = Counter(
+            "fairstall_shadow_dropped", "Listings that the shadow had no time for.", registry=self.registry
+        )
+        self._shadow_failed = Counter(
+            "fairstall_shadow_failed",
+            "What a shadow failed at: bundles to load, listings to score, comparisons to store.",
+            ["stage"],
+            registry=self.registry,
+        )
 
         self._webhooks = Counter(
             "fairstall_webhook_deliveries",
@@ -85,7 +117,7 @@ class Telemetry:
 
     def stored(self, decision: Decision) -> None:
         outcome = str(decision.outcome)
-        self._outcomes.labels(outcome).inc()
+        self._outcomes.labels(outcome, decision.assessment.versions.model).inc()
         self._repeats.inc(decision.repeated)
         for finding in decision.assessment.findings:
             self._findings.labels(finding.policy, outcome).inc()
@@ -97,9 +129,25 @@ class Telemetry:
     def reloaded(self, *, accepted: bool) -> None:
         self._reloads.labels("accepted" if accepted else "refused").inc()
 
-    def serves(self, versions: Versions) -> None:
-        self._serving.clear()
-        self._serving.labels(versions.model, versions.policies).set(1)
+    def serves(self, versions: Versions | None, *, role: str = CHAMPION) -> None:
+        """What is in service in that role now; None for nothing."""
+        if before := self._versions.pop(role, None):
+            self._serving.remove(before.model, before.policies, role)
+        if versions:
+            self._versions[role] = versions
+            self._serving.labels(versions.model, versions.policies, role).set(1)
+
+    def canary_fell_back(self, stage: Literal["load", "score"]) -> None:
+        self._canary_fallbacks.labels(stage).inc()
+
+    def shadow_compared(self, before: Outcome, after: Outcome) -> None:
+        self._shadow_compared.labels(str(before), str(after)).inc()
+
+    def shadow_dropped(self, listings: int = 1) -> None:
+        self._shadow_dropped.inc(listings)
+
+    def shadow_failed(self, stage: Literal["load", "score", "store"], count: int = 1) -> None:
+        self._shadow_failed.labels(stage).inc(count)
 
     def webhook(self, result: str) -> None:
         self._webhooks.labels(result).inc()

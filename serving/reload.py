@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from fairstall.model.bundle import Bundle
-from fairstall.model.deployed import POINTER_FILE, Deployments
+from fairstall.model.control import ListingShare
+from fairstall.model.deployed import POINTER_FILE, Deployments, Role
 from fairstall.model.errors import SetupError
 from fairstall.serving.batcher import Batcher
 from fairstall.serving.metrics import Telemetry
@@ -20,18 +22,40 @@ CLOSE_WITHIN_S = 10.0
 Signature: TypeAlias = tuple[int, int, int] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A bundle that answers the listings that `sample` draws."""
+
+    batcher: Batcher
+    sample: ListingShare
+
+
 class ModelInService:
-    """Which batcher takes new listings. A replaced one finishes those that it has."""
+    """Which batcher takes new listings, the champion's or a canary's. A replaced one finishes those that it has."""
 
     def __init__(self, batcher: Batcher, telemetry: Telemetry) -> None:
         self._batcher = batcher
+        self._canary: Canary | None = None
         self._telemetry = telemetry
-        telemetry.watch_queue(lambda: self._batcher.waiting_tokens)
+        telemetry.watch_queue(lambda: sum(one.waiting_tokens for one in self._batchers()))
         telemetry.serves(batcher.assessor.versions)
 
     @property
     def batcher(self) -> Batcher:
+        """The champion's."""
         return self._batcher
+
+    def canary_for(self, listing_id: str) -> Batcher | None:
+        """The canary's, for a listing of its share."""
+        canary = self._canary
+        return canary.batcher if canary and canary.sample.draws(listing_id) else None
+
+    def set_canary(self, canary: Canary | None) -> None:
+        """Let another canary answer, or none. Call it on the event loop, as `replace`."""
+        old, self._canary = self._canary, canary
+        if old:
+            old.batcher.close()
+        self._telemetry.serves(canary.batcher.assessor.versions if canary else None, role=Role.CANARY)
 
     def replace(self, batcher: Batcher) -> None:
         """Call it on the event loop: between two awaits of a request, so that none meets a closed batcher."""
@@ -39,10 +63,21 @@ class ModelInService:
         old.close()
         self._telemetry.serves(batcher.assessor.versions)
 
+    def wait_until_idle(self) -> None:
+        """Wait until no listing waits or is scored. Not for the event loop."""
+        while busy := [one for one in self._batchers() if one.waiting_tokens]:
+            busy[0].wait_until_idle()
+
     def close(self) -> None:
         """Finish what waits and end the lanes; one that hangs is left behind."""
-        self._batcher.close()
-        self._batcher.join(timeout_s=CLOSE_WITHIN_S)
+        for batcher in self._batchers():
+            batcher.close()
+        for batcher in self._batchers():
+            batcher.join(timeout_s=CLOSE_WITHIN_S)
+
+    def _batchers(self) -> list[Batcher]:
+        canary = self._canary
+        return [self._batcher, canary.batcher] if canary else [self._batcher]
 
 
 class BundleWatch:
@@ -66,15 +101,6 @@ class BundleWatch:
         self._open_batcher = open_batcher
         self._telemetry = telemetry
         self._seen = seen
-
-    async def run(self) -> None:
-        """Look for ever, until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self.look()
-            except Exception:
-                log.exception("looking for a promoted bundle failed; the one in service goes on")
 
     async def look(self) -> bool:
         """Put a newly promoted bundle into service; True when one was."""
@@ -100,6 +126,16 @@ class BundleWatch:
         if deployment is None or deployment.version == self._model.batcher.assessor.versions.model:
             return None
         return self._open_batcher(self._deployments.bundle(deployment))
+
+
+async def look_for_ever(look: Callable[[], Awaitable[bool]]) -> None:
+    """Look again and again, until cancelled."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            await look()
+        except Exception:
+            log.exception("looking at the models folder failed; what is in service goes on")
 
 
 def pointer_signature(pointer: Path) -> Signature:

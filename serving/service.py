@@ -1,40 +1,50 @@
 """From checked listings to stored decisions: scored, settled, stored, then answered in the words of the caller."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 from typing import Any
 
-from fairstall.model.assess import Assessor
+from fairstall.model.assess import Assessor, Prepared
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import Decision
-from fairstall.model.errors import ServiceError
+from fairstall.model.errors import DeadlineExceeded, ServiceError
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
 from fairstall.model.policies import PolicySet
 from fairstall.records.ledger import LedgerEntry, Submission
 from fairstall.records.outbox import decision_event
-from fairstall.serving.batcher import Scored
+from fairstall.serving.afterwards import afterwards
+from fairstall.serving.batcher import Batcher, Scored
 from fairstall.serving.cases import case_for
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.reload import ModelInService
 from fairstall.serving.writer import GroupCommit
 
+log = logging.getLogger("fairstall.serving")
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A decision that is ready to be stored, by which `policies`, and how long each stage took."""
+    """A decision that is ready to be stored, how its listing was prepared and by what, and how long each stage took."""
 
     entry: LedgerEntry
-    policies: PolicySet
+    prepared: Prepared
+    assessor: Assessor
     timings_ms: Mapping[str, float]
 
     @property
     def decision(self) -> Decision:
         return self.entry.decision
+
+    @property
+    def policies(self) -> PolicySet:
+        return self.assessor.policies
 
 
 class ScoringService:
@@ -42,6 +52,7 @@ class ScoringService:
 
     `tell` makes the bytes of an answer in the words of the caller's protocol, before anything is stored: an answer that
     is kept under an idempotency key is stored together with its decisions. What it raises keeps them from being stored.
+    `after_answer` is given what was stored once the caller has its answer.
     """
 
     def __init__(
@@ -52,12 +63,14 @@ class ScoringService:
         telemetry: Telemetry,
         clock: Callable[[], datetime],
         side_by_side: int,
+        after_answer: Callable[[Sequence[Settled]], None] = lambda _settled: None,
     ) -> None:
         self._model = model
         self._writer = writer
         self._telemetry = telemetry
         self._clock = clock
         self._side_by_side = side_by_side
+        self._after_answer = after_answer
 
     async def one(self, listing: Listing, *, tell: Callable[[Settled], bytes], key: RequestKey | None) -> Produced:
         """The answer for one listing. Raises Overloaded, DeadlineExceeded or StoreUnavailable."""
@@ -65,27 +78,46 @@ class ScoringService:
         return await self._store((settled,), tell(settled), key)
 
     async def many(
-        self, listings: Sequence[Listing], *, tell: Callable[[Sequence[Settled]], bytes], key: RequestKey | None
+        self,
+        listings: Sequence[Listing],
+        *,
+        tell: Callable[[Sequence[Settled]], bytes],
+        key: RequestKey | None,
+        champion_only: bool = False,
     ) -> Produced:
         """The answer for a batch, told of its listings in their order; all of it is stored or none.
 
-        At most `side_by_side` listings wait at once, so that one batch weighs no more than that many callers.
+        `champion_only` is for an answer that can name one model alone. At most `side_by_side` listings wait at once, so
+        that one batch weighs no more than that many callers.
         """
         settled: dict[int, Settled] = {}
 
         async def work(places: Iterator[tuple[int, Listing]]) -> None:
             for place, listing in places:
-                settled[place] = await self._settle(listing)
+                settled[place] = await self._settle(listing, champion_only=champion_only)
 
         places = enumerate(listings)
         await _all_or_none([work(places) for _ in range(min(self._side_by_side, len(listings)))])
         in_order = [settled[place] for place in range(len(listings))]
         return await self._store(in_order, tell(in_order), key)
 
-    async def _settle(self, listing: Listing) -> Settled:
+    async def _settle(self, listing: Listing, *, champion_only: bool = False) -> Settled:
+        canary = None if champion_only else self._model.canary_for(listing.listing_id)
+        if canary and (scored := await self._by_canary(canary, listing)):
+            return self._settled(listing, scored, canary.assessor)
         batcher = self._model.batcher
-        scored = await batcher.score(listing)
-        return self._settled(listing, scored, batcher.assessor)
+        return self._settled(listing, await batcher.score(listing), batcher.assessor)
+
+    async def _by_canary(self, canary: Batcher, listing: Listing) -> Scored | None:
+        """None when it fails, so that the champion scores the listing. Raises DeadlineExceeded: it is too late then."""
+        try:
+            return await canary.score(listing)
+        except DeadlineExceeded:
+            raise
+        except Exception:
+            log.exception("the canary %s failed, the champion scores instead", canary.assessor.versions.model)
+            self._telemetry.canary_fell_back("score")
+            return None
 
     def _settled(self, listing: Listing, scored: Scored, assessor: Assessor) -> Settled:
         begun, now = perf_counter(), self._clock()
@@ -103,7 +135,7 @@ class ScoringService:
         entry = LedgerEntry(listing, decision, case, (decision_event(decision),))
         timings = scored.timings_ms | {"decide": (perf_counter() - begun) * 1_000}
         self._telemetry.scored(timings)
-        return Settled(entry, assessor.policies, timings)
+        return Settled(entry, scored.prepared, assessor, timings)
 
     async def _store(self, settled: Sequence[Settled], answer: bytes, key: RequestKey | None) -> Produced:
         entries = tuple(one.entry for one in settled)
@@ -114,6 +146,7 @@ class ScoringService:
         if stored:
             for entry in entries:
                 self._telemetry.stored(entry.decision)
+            afterwards(partial(self._after_answer, settled))
         return Produced(answer, stored=stored)
 
 

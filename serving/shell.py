@@ -13,6 +13,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fairstall.serving.afterwards import answering
 from fairstall.serving.dialects import error_response
 from fairstall.serving.metrics import Telemetry
 
@@ -40,6 +41,10 @@ class Shell:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with answering():
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id

@@ -60,7 +60,8 @@ class WaitingRoom:
 
     def __init__(self, *, most_tokens: int) -> None:
         self._most_tokens = most_tokens
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed, self._idle = threading.Condition(lock), threading.Condition(lock)
         self._arrived: deque[Ticket] = deque()
         self._ready: list[Window] = []
         self._in_sight = 0
@@ -91,6 +92,13 @@ class WaitingRoom:
             if not ticket.left:
                 ticket.left = True
                 self._tokens -= ticket.tokens
+                if not self._tokens:
+                    self._idle.notify_all()
+
+    def wait_until_idle(self) -> None:
+        """Wait until no listing waits or is under way."""
+        with self._idle:
+            self._idle.wait_for(lambda: not self._tokens)
 
     def ready(self, ticket: Ticket, prepared: Prepared) -> None:
         """The ticket's windows can be run."""

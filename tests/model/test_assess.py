@@ -1,5 +1,6 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,3 +94,20 @@ def test_a_policy_that_the_model_does_not_score_is_still_held_by_its_rules(
     found = assess(Assessor(only_drugs, starter_policies()), "message me on whatsapp +44 7700 900123 to pay direct")
     finding = next(f for f in found.findings if f.policy == "misleading/off_platform")
     assert (found.outcome, finding.probability) == (Outcome.REVIEW, None)
+
+
+def test_bundles_prepare_alike_when_they_read_alike(
+    assessor: Assessor,
+    make_tiny_bundle: Callable[..., Bundle],
+    tiny_words: Mapping[str, Mapping[str, float]],
+    tmp_path: Path,
+) -> None:
+    policies = assessor.policies
+    assert assessor.prepares_like(Assessor(make_tiny_bundle(tmp_path / "alike", name="other"), policies))
+    other_readings: dict[str, dict[str, Any]] = {
+        "window": {"max_tokens": 32},
+        "language": {"languages": ("en", "de")},
+        "word": {"words": {**tiny_words, "unheard": {}}},
+    }
+    for name, changes in other_readings.items():
+        assert not assessor.prepares_like(Assessor(make_tiny_bundle(tmp_path / name, **changes), policies)), name

@@ -1,4 +1,4 @@
-from fairstall.model.control import NO_CONTROL, ControlSample
+from fairstall.model.control import NO_CONTROL, ControlSample, ListingShare
 
 IDS = [f"listing-{number}" for number in range(20_000)]
 
@@ -21,3 +21,17 @@ def test_another_key_draws_other_listings() -> None:
 def test_rate_one_draws_all_and_rate_zero_none() -> None:
     assert all(ControlSample(b"key", 1.0).draws(i) for i in IDS[:100])
     assert not any(NO_CONTROL.draws(i) for i in IDS[:100])
+
+
+def test_a_share_for_another_purpose_is_drawn_independently() -> None:
+    control, other = ControlSample(b"key", 0.05), ListingShare(b"key", "other", 0.05)
+    drawn = {i for i in IDS if other.draws(i)}
+    assert abs(len(drawn) - 1_000) < 5 * (20_000 * 0.05 * 0.95) ** 0.5
+    assert sum(map(control.draws, drawn)) < 100
+    assert drawn == {i for i in IDS if ListingShare(b"key", "other", 0.05).draws(i)}
+    assert drawn < {i for i in IDS if ListingShare(b"key", "other", 0.1).draws(i)}
+
+
+def test_a_whole_share_draws_all_and_an_empty_one_none() -> None:
+    assert all(ListingShare(b"key", "other", 1.0).draws(i) for i in IDS[:100])
+    assert not any(ListingShare(b"key", "other", 0.0).draws(i) for i in IDS[:100])

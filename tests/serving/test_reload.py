@@ -42,8 +42,9 @@ def test_a_deployed_bundle_is_put_into_service_once(watched, other_bundle, tmp_p
     Deployments(tmp_path / "models").deploy(other_bundle, reason="better", deployed_at=AT)
     assert [asyncio.run(watch.look()) for _ in range(2)] == [True, False]
     assert version(model) == other_bundle.version
-    assert f'fairstall_serving_info{{model="{other_bundle.version}",policies="test-000000000000"}} 1.0' in (
-        telemetry.text().decode()
+    assert (
+        f'fairstall_serving_info{{model="{other_bundle.version}",policies="test-000000000000",role="champion"}} 1.0'
+        in (telemetry.text().decode())
     )
 
 

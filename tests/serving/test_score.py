@@ -119,7 +119,7 @@ def test_probes_and_metrics_need_no_key(served, a_listing):
     ready = served.client.get("/readyz", headers=anonymous).json()
     assert ready["versions"]["model"].startswith("tiny-")
     metrics = served.client.get("/metrics", headers=anonymous).text
-    assert 'fairstall_decisions_total{outcome="review"} 1.0' in metrics
+    assert f'fairstall_decisions_total{{model="{ready["versions"]["model"]}",outcome="review"}} 1.0' in metrics
     assert 'fairstall_findings_total{outcome="review",policy="prohibited/weapons"} 1.0' in metrics
     assert 'fairstall_responses_total{route="/v1/score",status="200"} 1.0' in metrics
     assert "fairstall_waiting_tokens 0.0" in metrics

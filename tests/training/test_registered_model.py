@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from fairstall.evals.rows import read_rows
 from fairstall.evals.scored import score_rows
 from fairstall.evals.tracking import RunTags, Tracking, open_run, tracking_client
 from fairstall.model.bundle import Bundle, open_bundle
+from fairstall.model.deployed import Deployments, Role
+from fairstall.model.errors import InputError
+from fairstall.training.registered import registered_bundle
 from fairstall.training.runs import log_candidate
 
 ROOT = Path(__file__).parents[2]
@@ -90,3 +94,46 @@ def test_mlflow_evaluate_measures_as_the_guide_shows(registered: Registered, nam
     assert recall == pytest.approx(stopped[scored.violating].mean())
     metrics = evaluate(scored, registered.bundle.facts.thresholds, bootstrap=Bootstrap(draws=100, seed=0)).metrics()
     assert precision == pytest.approx(metrics["policy/prohibited.drugs/average_precision"])
+
+
+@pytest.mark.parametrize("name", ["models:/fairstall@candidate", "models:/fairstall/1"])
+def test_a_registered_bundle_is_fetched_whole_and_gone_afterwards(registered: Registered, name: str) -> None:
+    with registered_bundle(name, registered.tracking.uri) as folder:
+        assert open_bundle(folder).version == registered.bundle.version
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["models:/fairstall@nobody", "models:/other@candidate", "models:/fairstall/99", "models:/fairstall", "models:/@x"],
+)
+def test_a_name_that_the_registry_does_not_have_is_refused_with_the_name(registered: Registered, name: str) -> None:
+    with pytest.raises(InputError, match=re.escape(name)), registered_bundle(name, registered.tracking.uri):
+        pass
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_registered_bundle_runs_beside_the_champion_by_its_alias(
+    registered: Registered, role: Role, tmp_path: Path
+) -> None:
+    home = ("--home", str(tmp_path))
+    registered.run("-m", "fairstall.cli.main", role, "set", "models:/fairstall@candidate", "--share", "0.1", *home)
+    deployments = Deployments(tmp_path / "models")
+    beside = deployments.beside(role)
+    assert beside is not None
+    assert deployments.bundle(beside).version == registered.bundle.version
+
+
+def test_a_registered_bundle_is_promoted_by_its_alias(
+    registered: Registered, make_tiny_bundle: Callable[..., Bundle], tmp_path: Path
+) -> None:
+    deployments = Deployments(tmp_path / "home" / "models")
+    first = make_tiny_bundle(tmp_path / "first", name="first")
+    deployments.deploy(first, reason="the first", deployed_at="2026-11-27T12:00:00Z")
+    what = ("models:/fairstall@candidate", "--data", "rows.jsonl", "--home", str(tmp_path / "home"))
+    told = ("--override", "--reason", "a try", "--draws", "100")
+    registered.run("-m", "fairstall.cli.main", "promote", *what, *told)
+    deployed = deployments.current()
+    assert deployed is not None
+    assert deployments.bundle(deployed).version == registered.bundle.version
+    assert deployed.previous == first.version
