@@ -30,7 +30,7 @@ def stored(assessment: Assessment) -> Assessment:
 
 @pytest.fixture(scope="module")
 def assess(tiny_bundle):
-    """`assess(policies, *listings, alike=codes)` by the whole pipeline; each resembles a listing blocked for `alike`."""
+    """`assess(policies, *listings, alike=codes)` by the whole pipeline; each resembles one blocked for `alike`."""
     scorers = [OnnxScorer(tiny_bundle)]
 
     def run(policies: PolicySet, *listings: Listing, alike: Sequence[str] = ()) -> list[Assessment]:
