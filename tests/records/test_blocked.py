@@ -14,6 +14,7 @@ from fairstall.model.listing import Listing
 from fairstall.model.view import view_listing
 from fairstall.model.wire import iso_utc
 from fairstall.records.blocked import BlockedPrints
+from fairstall.records.blocked_rebuild import ROWS_AT_ONCE, rebuild_prints
 from fairstall.records.engine import reading, writing
 from fairstall.records.ledger import Ledger, LedgerEntry
 from fairstall.records.tables import blocked_prints
@@ -36,7 +37,7 @@ def an_entry(seconds: int = 0, outcome: Outcome = Outcome.BLOCK, *findings: Find
 
 
 def stand(engine) -> list[tuple[str, tuple[str, ...]]]:
-    return [(one.decision_id, one.policies) for one in BlockedPrints(engine).newest(100)]
+    return [(one.decision_id, one.policies) for one in BlockedPrints(engine).newest(1_000)]
 
 
 def overturn(engine, decision_id: str, outcome: Outcome, seconds: int, policies=()) -> str:
@@ -114,3 +115,22 @@ def test_a_transaction_that_fails_keeps_no_fingerprint(engine):
     with reading(engine) as connection:
         assert connection.execute(select(blocked_prints)).all() == []
     assert BlockedPrints(engine).last_change() is None
+
+
+def test_blocks_without_a_fingerprint_get_one_and_those_that_do_not_stand_or_are_too_short_none(engine):
+    entries = [replace(an_entry(number), fingerprint=None) for number in range(ROWS_AT_ONCE + 2)]
+    review, short = an_entry(200, Outcome.REVIEW), an_entry(300)
+    short = replace(short, listing=Listing("l-9", "s-1", "Ivory", ""), fingerprint=None)
+    Ledger(engine).append([*entries, review, short])
+    ids = [entry.decision.decision_id for entry in entries]
+    overturn(engine, ids[0], Outcome.APPROVE, 400)
+    person = overturn(engine, review.decision.decision_id, Outcome.BLOCK, 500, (FUR,))
+    with writing(engine) as connection:
+        connection.execute(update(blocked_prints).values(version=0))
+    steps = list(rebuild_prints(engine, lambda: NOW + timedelta(days=1)))
+    assert (sum(step.looked_at for step in steps), sum(step.made for step in steps)) == (
+        ROWS_AT_ONCE + 3,
+        ROWS_AT_ONCE + 2,
+    )
+    assert set(stand(engine)) == {*((one, (IVORY,)) for one in ids[1:]), (person, (FUR,))}
+    assert [step.made for step in rebuild_prints(engine, lambda: NOW)] == [0, 0]
