@@ -15,12 +15,14 @@ from fairstall.cli.settings import (
     DEFAULT_CONTROL_RATE,
     DEFAULT_HOME,
     DEFAULT_HOST,
+    DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
     HomeSetting,
     HostSetting,
+    NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
     WebhookNetworksSetting,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy import Engine
 
+    from fairstall.serving.blocked_watch import BlockedWatch
+    from fairstall.serving.limits import Limits
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.webhooks.background import CourierThread
 
@@ -55,6 +59,7 @@ def serve(
     bundle: BundleSetting = None,
     policies: PoliciesSetting = None,
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
+    near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API until SIGTERM or Ctrl-C; requests in flight are answered first."""
@@ -66,6 +71,7 @@ def serve(
         bundle=bundle,
         policies=policies,
         control_rate=control_rate,
+        near_duplicates=near_duplicates,
         webhook_networks=webhook_networks,
     )
     run_app(app, listener)
@@ -79,12 +85,14 @@ def build_scoring_app(
     policies: Path | None,
     control_rate: float,
     webhook_networks: str = "",
+    near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
 ) -> "FastAPI":
     """The scoring app, its store migrated and its model loaded and warm; other apps can be mounted on it.
 
     Without `bundle` it serves the champion in the home folder, or the starter bundle as long as there is none, and
     takes up each newly promoted one. Raises SetupError or StoreUnavailable.
     """
+    from fairstall.model.assess import none_known
     from fairstall.records.engine import migrate, open_engine
     from fairstall.serving.app import Parts, create_app
     from fairstall.serving.batcher import open_batcher
@@ -97,18 +105,33 @@ def build_scoring_app(
     migrate(engine)
     limits, telemetry, folder = Limits(), Telemetry(), models_folder(home)
     seen = pointer_signature(folder / POINTER_FILE)
+    blocked = blocked_watch(engine, telemetry, limits, near_duplicates)
     opened = partial(
         open_batcher,
         policies=load_policies(policies) if policies else starter_policies(),
         control=ControlSample(control_key(home), control_rate),
         limits=limits,
         on_batch=telemetry.batch,
+        look_alikes=blocked.index.resembled if blocked else none_known,
     )
     model = ModelInService(opened(bundle_in_force(home, bundle)), telemetry)
     watch = None if bundle else BundleWatch(folder, model, opened, telemetry, seen=seen)
     log.info("serving %s", model.batcher.assessor.versions.model)
     courier = webhook_courier(engine, telemetry, webhook_networks)
-    return create_app(Parts(engine, model, telemetry, limits, watch, courier))
+    return create_app(Parts(engine, model, telemetry, limits, watch, courier, blocked))
+
+
+def blocked_watch(
+    engine: "Engine", telemetry: "Telemetry", limits: "Limits", threshold: float
+) -> "BlockedWatch | None":
+    """What compares listings with the blocked ones of the store while the app runs; None for a threshold of 0."""
+    from fairstall.serving.app import utc_now
+    from fairstall.serving.blocked import BlockedIndex
+    from fairstall.serving.blocked_watch import BlockedWatch
+
+    if not threshold:
+        return None
+    return BlockedWatch(engine, BlockedIndex(most=limits.blocked_prints, threshold=threshold), telemetry, utc_now)
 
 
 def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> "CourierThread":

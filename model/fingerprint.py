@@ -44,9 +44,10 @@ def fingerprint(view: ListingView) -> bytes | None:
 
 def similarities(one: Bins, others: Bins) -> NDArray[np.float64]:
     """Estimated Jaccard similarity of shingles, 0 to 1, of `one` (bins,) to each of `others` (rows, bins)."""
-    equal: NDArray[np.float64] = (others == one).mean(axis=1)
+    equal = np.count_nonzero(others == one, axis=1) / BINS
     by_chance = 1 / 256
-    return np.maximum(0.0, (equal - by_chance) / (1 - by_chance))
+    estimated: NDArray[np.float64] = np.maximum(0.0, (equal - by_chance) / (1 - by_chance))
+    return estimated
 
 
 def _plain(text: str) -> str:

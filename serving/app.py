@@ -16,6 +16,7 @@ from starlette.responses import Response
 from fairstall.model.errors import FairstallError, InputError, NotFound, StoreUnavailable
 from fairstall.records.ledger import Ledger
 from fairstall.serving.authenticator import Authenticator
+from fairstall.serving.blocked_watch import BlockedWatch
 from fairstall.serving.dialects import error_response
 from fairstall.serving.endpoints import Endpoints
 from fairstall.serving.idempotency import OncePerKey
@@ -45,7 +46,8 @@ def utc_now() -> datetime:
 class Parts:
     """What an app is made of. `engine` is migrated; without a `watch` the model stays the one it is.
 
-    Without a `courier` events wait until a process that has one delivers them.
+    Without a `courier` events wait until a process that has one delivers them. Without `blocked` nothing is compared
+    with what was blocked.
     """
 
     engine: Engine
@@ -54,6 +56,7 @@ class Parts:
     limits: Limits = field(default_factory=Limits)
     watch: BundleWatch | None = None
     courier: CourierThread | None = None
+    blocked: BlockedWatch | None = None
     clock: Callable[[], datetime] = utc_now
 
 
@@ -64,7 +67,7 @@ def create_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with _watching(parts.watch), _delivering(parts.courier):
+        async with _watching(parts.watch), _watching(parts.blocked), _delivering(parts.courier):
             yield
         await asyncio.to_thread(parts.model.close)
         await asyncio.to_thread(writer.close)
@@ -119,7 +122,7 @@ def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit)
 
 
 @asynccontextmanager
-async def _watching(watch: BundleWatch | None) -> AsyncIterator[None]:
+async def _watching(watch: BundleWatch | BlockedWatch | None) -> AsyncIterator[None]:
     task = asyncio.create_task(watch.run()) if watch else None
     try:
         yield

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from fairstall.model.assess import Assessor
+from fairstall.model.assess import Assessor, LookAlikes, none_known
 from fairstall.model.bundle import Bundle
 from fairstall.model.control import ControlSample
 from fairstall.model.decision import Assessment
@@ -40,6 +40,7 @@ class Scored:
     assessment: Assessment
     timings_ms: dict[str, float]
     repeated: bool = False
+    fingerprint: bytes | None = None
 
 
 class Batcher:
@@ -161,14 +162,19 @@ class Batcher:
         scoring_s = perf_counter() - ticket.started_at
         timings_s = {"prepare": ticket.prepare_s, "queue": waited_s, "score": scoring_s}
         timings_ms = {stage: 1_000 * spent for stage, spent in timings_s.items()}
-        ticket.deliver(Scored(assessment, timings_ms, repeated))
+        ticket.deliver(Scored(assessment, timings_ms, repeated, ticket.prepared.fingerprint))
 
 
 def open_batcher(
-    bundle: Bundle, policies: PolicySet, control: ControlSample, limits: Limits, on_batch: Callable[[int], None]
+    bundle: Bundle,
+    policies: PolicySet,
+    control: ControlSample,
+    limits: Limits,
+    on_batch: Callable[[int], None],
+    look_alikes: LookAlikes = none_known,
 ) -> Batcher:
     """A bundle ready to serve: read, checked, and warm at each length that it will see. Raises BundleError."""
-    assessor = Assessor(bundle, policies, control)
+    assessor = Assessor(bundle, policies, control, look_alikes)
     assessor.warm_up()
     scorers = [OnnxScorer(bundle) for _ in range(limits.lanes)]
     for scorer in scorers:

@@ -8,6 +8,7 @@ class Limits:
     """Bounds of everything that waits. Tokens are those of the model that serves.
 
     Scores of the last `remembered_texts` texts are kept for the next listing with the same text; 0 keeps none.
+    A new listing is compared with the last `blocked_prints` that were blocked.
     `deadline_s` runs from a listing's admission to its scores; `body_deadline_s` from the head of a request to its end.
     """
 
@@ -22,3 +23,4 @@ class Limits:
     batch_side_by_side: int = 16
     key_cache_s: float = 5.0
     remembered_texts: int = 20_000
+    blocked_prints: int = 100_000
