@@ -39,6 +39,7 @@ COMMANDS = {
     "policy": Entry("fairstall.cli.policy:app"),
     "user": Entry("fairstall.cli.user:app", "labeling"),
     "key": Entry("fairstall.cli.key:app", "serving"),
+    "rescan-prints": Entry("fairstall.cli.prints:rescan_prints", "serving"),
     "webhook": Entry("fairstall.cli.webhook:app", "serving"),
 }
 

@@ -16,12 +16,14 @@ from fairstall.cli.settings import (
     DEFAULT_CONTROL_RATE,
     DEFAULT_HOME,
     DEFAULT_HOST,
+    DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
     HomeSetting,
     HostSetting,
+    NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
     WebhookNetworksSetting,
@@ -41,9 +43,12 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy import Engine
 
+    from fairstall.model.assess import LookAlikes
     from fairstall.serving.app import Parts
     from fairstall.serving.batcher import Batcher
     from fairstall.serving.besides import BesideWatch
+    from fairstall.serving.blocked_watch import BlockedWatch
+    from fairstall.serving.limits import Limits
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.reload import Canary
     from fairstall.serving.shadowing import Shadowing
@@ -65,6 +70,7 @@ def serve(
     bundle: BundleSetting = None,
     policies: PoliciesSetting = None,
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
+    near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API until SIGTERM or Ctrl-C; requests in flight are answered first."""
@@ -76,6 +82,7 @@ def serve(
         bundle=bundle,
         policies=policies,
         control_rate=control_rate,
+        near_duplicates=near_duplicates,
         webhook_networks=webhook_networks,
     )
     run_app(app, listener)
@@ -89,12 +96,14 @@ def build_scoring_app(
     policies: Path | None,
     control_rate: float,
     webhook_networks: str = "",
+    near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
 ) -> "FastAPI":
     """The scoring app, its store migrated and its model loaded and warm; other apps can be mounted on it.
 
     Without `bundle` it serves the champion in the home folder, or the starter bundle as long as there is none, and
     takes up each newly promoted one. Raises SetupError or StoreUnavailable.
     """
+    from fairstall.model.assess import none_known
     from fairstall.records.engine import migrate, open_engine
     from fairstall.serving.app import Parts, create_app
     from fairstall.serving.batcher import open_batcher
@@ -109,7 +118,16 @@ def build_scoring_app(
     seen = pointer_signature(folder / POINTER_FILE)
     policy_set = load_policies(policies) if policies else starter_policies()
     control = ControlSample(control_key(home), control_rate)
-    opened = partial(open_batcher, policies=policy_set, control=control, limits=limits, on_batch=telemetry.batch)
+    blocked = blocked_watch(engine, telemetry, limits, near_duplicates)
+    look_alikes = blocked.index.resembled if blocked else none_known
+    opened = partial(
+        open_batcher,
+        policies=policy_set,
+        control=control,
+        limits=limits,
+        on_batch=telemetry.batch,
+        look_alikes=look_alikes,
+    )
     model = ModelInService(opened(bundle_in_force(home, bundle)), telemetry)
     watch = None if bundle else BundleWatch(folder, model, opened, telemetry, seen=seen)
     log.info("serving %s", model.batcher.assessor.versions.model)
@@ -117,8 +135,9 @@ def build_scoring_app(
     return create_app(
         replace(
             parts,
+            blocked=blocked,
             courier=webhook_courier(engine, telemetry, webhook_networks),
-            shadowing=shadowing(parts, folder, policy_set, control),
+            shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),
         )
     )
@@ -140,7 +159,9 @@ def canary_watch(
     )
 
 
-def shadowing(parts: "Parts", folder: Path, policies: PolicySet, control: ControlSample) -> "Shadowing":
+def shadowing(
+    parts: "Parts", folder: Path, policies: PolicySet, control: ControlSample, look_alikes: "LookAlikes"
+) -> "Shadowing":
     """What takes up the shadow that the models folder names, and stores what it finds."""
     from fairstall.records.shadow import record_comparisons
     from fairstall.serving.shadow import ShadowParts
@@ -149,6 +170,7 @@ def shadowing(parts: "Parts", folder: Path, policies: PolicySet, control: Contro
     made_of = ShadowParts(
         policies=policies,
         control=control,
+        look_alikes=look_alikes,
         wait_until_idle=parts.model.wait_until_idle,
         store=partial(record_comparisons, parts.engine),
         telemetry=parts.telemetry,
@@ -156,6 +178,19 @@ def shadowing(parts: "Parts", folder: Path, policies: PolicySet, control: Contro
         most_tokens=parts.limits.shadow_tokens,
     )
     return Shadowing(folder, made_of.open, parts.telemetry)
+
+
+def blocked_watch(
+    engine: "Engine", telemetry: "Telemetry", limits: "Limits", threshold: float
+) -> "BlockedWatch | None":
+    """What compares listings with the blocked ones of the store while the app runs; None for a threshold of 0."""
+    from fairstall.serving.app import utc_now
+    from fairstall.serving.blocked import BlockedIndex
+    from fairstall.serving.blocked_watch import BlockedWatch
+
+    if not threshold:
+        return None
+    return BlockedWatch(engine, BlockedIndex(most=limits.blocked_prints, threshold=threshold), telemetry, utc_now)
 
 
 def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> "CourierThread":

@@ -15,6 +15,7 @@ DEFAULT_HOME = Path(".fairstall")
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DEFAULT_CONTROL_RATE = 0.01
+DEFAULT_NEAR_DUPLICATES = 0.75
 
 HomeSetting: TypeAlias = Annotated[
     Path, typer.Option("--home", envvar="FAIRSTALL_HOME", help="The one folder that Fairstall writes to.")
@@ -69,6 +70,16 @@ ControlRateSetting: TypeAlias = Annotated[
         min=0.0,
         max=1.0,
         help="The share of listings drawn for blind review, whatever the model says of them.",
+    ),
+]
+NearDuplicatesSetting: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--near-duplicates",
+        envvar="FAIRSTALL_NEAR_DUPLICATES",
+        min=0.0,
+        max=1.0,
+        help="How alike a blocked listing a new one must be to go to review, best 0.7 to 0.9; 0 compares nothing.",
     ),
 ]
 WebhookNetworksSetting: TypeAlias = Annotated[

@@ -14,12 +14,14 @@ from fairstall.cli.settings import (
     DEFAULT_CONTROL_RATE,
     DEFAULT_HOME,
     DEFAULT_HOST,
+    DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
     HomeSetting,
     HostSetting,
+    NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
     WebhookNetworksSetting,
@@ -49,6 +51,7 @@ def up(
     bundle: BundleSetting = None,
     policies: PoliciesSetting = None,
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
+    near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
@@ -64,6 +67,7 @@ def up(
         bundle=bundle,
         policies=policies,
         control_rate=control_rate,
+        near_duplicates=near_duplicates,
         webhook_networks=webhook_networks,
     )
     engine = open_engine(url)

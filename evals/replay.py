@@ -1,7 +1,8 @@
 """One past decision under the old policies and under new ones, from its stored scores. Counting is for `backtest`.
 
-Scores and doubts are the model's and stay as stored. Rules run again only where the store cannot tell what they found:
-findings keep neither the action of a match nor the evidence of a policy that let the listing pass.
+Scores and doubts are the model's and stay as stored, and so do the blocked listings that were resembled. Rules run
+again only where the store cannot tell what they found: findings keep neither the action of a match nor the evidence of
+a policy that let the listing pass.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from fairstall.model.certificates import PolicyThresholds
-from fairstall.model.decide import Doubt, Finding, Outcome, RuleMatch, Source, Verdict, decide
+from fairstall.model.decide import Doubt, Finding, Likeness, Outcome, RuleMatch, Source, Verdict, decide
 from fairstall.model.decision import Assessment
 from fairstall.model.listing import Listing
 from fairstall.model.policies import Policy, PolicySet, RuleAction
@@ -90,7 +91,7 @@ class Replay:
         thresholds = self._models.by_version.get(stored.versions.model)
         other_policies, other_model = stored.versions.policies != self.old.version, thresholds is None
         acting = self._models.in_force if thresholds is None else thresholds
-        case = _Case(stored.probabilities, acting, stored.doubts)
+        case = _Case(stored.probabilities, acting, stored.doubts, _likenesses(stored.findings))
         if other_policies or other_model or self._hides_a_block(stored):
             view = view_listing(listing)
             old = self._before.side(case, self._before.rules.matches(view))
@@ -125,6 +126,7 @@ class _Case:
     probabilities: Mapping[str, float]
     thresholds: Thresholds
     doubts: tuple[Doubt, ...]
+    likenesses: tuple[Likeness, ...]
 
 
 class _Judge:
@@ -141,7 +143,7 @@ class _Judge:
     def side(self, case: _Case, matches: Sequence[RuleMatch], *, among: frozenset[str] | None = None) -> Side:
         """The verdict, with `among` on those policies alone."""
         policies = self._policies if among is None else self._some(among)
-        verdict = decide(policies, case.probabilities, case.thresholds, matches, case.doubts)
+        verdict = decide(policies, case.probabilities, case.thresholds, matches, case.doubts, case.likenesses)
         return Side(verdict, self.effects(case, verdict.findings, matches))
 
     def _some(self, codes: frozenset[str]) -> PolicySet:
@@ -149,7 +151,9 @@ class _Judge:
 
     def effects(self, case: _Case, findings: Iterable[Finding], matches: Sequence[RuleMatch]) -> Mapping[str, Outcome]:
         return {
-            finding.policy: decide(self._alone[finding.policy], case.probabilities, case.thresholds, matches).outcome
+            finding.policy: decide(
+                self._alone[finding.policy], case.probabilities, case.thresholds, matches, likenesses=case.likenesses
+            ).outcome
             for finding in findings
         }
 
@@ -157,11 +161,20 @@ class _Judge:
 def _carried(findings: Iterable[Finding]) -> list[RuleMatch]:
     """Stored evidence as matches that ask for review: one did where the model saw nothing, elsewhere the model does.
 
-    Where a match may have asked for more, all rules run again.
+    Where a blocked listing alone asked for it, they asked for nothing. Where one may have asked for more, all rules
+    run again.
     """
     return [
-        RuleMatch(finding.policy, RuleAction.REVIEW, evidence) for finding in findings for evidence in finding.evidence
+        RuleMatch(finding.policy, _asked(finding), evidence) for finding in findings for evidence in finding.evidence
     ]
+
+
+def _asked(finding: Finding) -> RuleAction:
+    return RuleAction.EVIDENCE if finding.source is Source.NEAR_DUPLICATE else RuleAction.REVIEW
+
+
+def _likenesses(findings: Iterable[Finding]) -> tuple[Likeness, ...]:
+    return tuple(Likeness(finding.policy, finding.resembles) for finding in findings if finding.resembles)
 
 
 _NO_RULES: tuple[object, object] = ((), ())

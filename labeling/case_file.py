@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Select, exists, func, select
 
 from fairstall.model.decide import Doubt, Finding, Outcome
-from fairstall.model.decision import MODEL_ACTOR
+from fairstall.model.decision import MODEL_ACTOR, Assessment
 from fairstall.model.errors import NotFound
 from fairstall.model.listing import Listing
 from fairstall.model.wire import assessment_from_body
@@ -49,8 +49,22 @@ class SellerHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class Resembled:
+    """A blocked listing that this one is nearly the same as, and how much of both is the same, 0 to 1."""
+
+    heading: str
+    description: str
+    similarity: float
+    by_person: bool
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CaseFile:
-    """One case as a moderator may see it. A blind one carries no finding, doubt or sign of what the model thought."""
+    """One case as a moderator may see it. A blind one carries no finding, doubt or sign of what the model thought.
+
+    `resembled` has the blocked listings that findings name, by decision.
+    """
 
     case_id: str
     reason: CaseReason
@@ -60,6 +74,7 @@ class CaseFile:
     findings: tuple[Finding, ...]
     doubts: tuple[Doubt, ...]
     history: SellerHistory
+    resembled: Mapping[str, Resembled]
 
     @property
     def blind(self) -> bool:
@@ -86,7 +101,9 @@ def read_case(engine: Engine, case_id: str) -> CaseFile:
             raise NotFound("There is no such case.")
         listing = listing_from_body(row.body)
         history = _history(connection, listing)
-    return _case_file(row, listing, history)
+        assessment = assessment_from_body(row.assessment)
+        resembled = _resembled(connection, assessment.findings)
+    return _case_file(row, listing, assessment, history, resembled)
 
 
 def heading_of(body: Mapping[str, Any]) -> str:
@@ -95,8 +112,13 @@ def heading_of(body: Mapping[str, Any]) -> str:
     return title if title.strip() else str(body["description"])[:HEADING_CHARACTERS]
 
 
-def _case_file(row: Row[Any], listing: Listing, history: SellerHistory) -> CaseFile:
-    assessment = assessment_from_body(row.assessment)
+def _case_file(
+    row: Row[Any],
+    listing: Listing,
+    assessment: Assessment,
+    history: SellerHistory,
+    resembled: Mapping[str, Resembled],
+) -> CaseFile:
     file = CaseFile(
         case_id=row.case_id,
         reason=shown_reason(row.reason),
@@ -106,8 +128,30 @@ def _case_file(row: Row[Any], listing: Listing, history: SellerHistory) -> CaseF
         findings=assessment.findings,
         doubts=assessment.doubts,
         history=history,
+        resembled=resembled,
     )
-    return replace(file, findings=(), doubts=()) if file.blind else file
+    return replace(file, findings=(), doubts=(), resembled={}) if file.blind else file
+
+
+def _resembled(connection: Connection, findings: Sequence[Finding]) -> dict[str, Resembled]:
+    similarity = {one.resembles.decision_id: one.resembles.similarity for one in findings if one.resembles}
+    if not similarity:
+        return {}
+    query = (
+        select(decisions.c.decision_id, decisions.c.actor, decisions.c.decided_at, listings.c.body)
+        .join(listings, decisions.c.listing_digest == listings.c.digest)
+        .where(decisions.c.decision_id.in_(similarity))
+    )
+    return {
+        row.decision_id: Resembled(
+            heading=heading_of(row.body),
+            description=str(row.body["description"]),
+            similarity=similarity[row.decision_id],
+            by_person=row.actor != MODEL_ACTOR,
+            decided_at=datetime.fromisoformat(row.decided_at),
+        )
+        for row in connection.execute(query)
+    }
 
 
 def _history(connection: Connection, listing: Listing) -> SellerHistory:

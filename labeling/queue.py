@@ -144,7 +144,7 @@ class ReviewQueue:
             case = _changed(
                 connection, _held(case_id, user).values(state="decided", lease_holder=None, lease_until=None)
             )
-            override = _put_into_force(connection, case.decision_id, _OUTCOMES[verdict], user, now)
+            override = _put_into_force(connection, case.decision_id, _OUTCOMES[verdict], user, now, policies)
             review = Review(
                 review_id=time_ordered_id(now),
                 case_id=case_id,
@@ -219,12 +219,12 @@ def _changed(connection: Connection, change: Update) -> Row[Any]:
 
 
 def _put_into_force(
-    connection: Connection, decision_id: str, outcome: Outcome, user: User, now: datetime
+    connection: Connection, decision_id: str, outcome: Outcome, user: User, now: datetime, policies: Sequence[str]
 ) -> str | None:
     standing = standing_decision(connection, decision_id)
     if standing.outcome == outcome:
         return None
-    return Ledger.override(connection, standing.decision_id, outcome, user.actor, now).decision_id
+    return Ledger.override(connection, standing.decision_id, outcome, user.actor, now, policies).decision_id
 
 
 def _reopen(connection: Connection, case_id: str, user: User, now: datetime, lease_until: datetime) -> Row[Any]:

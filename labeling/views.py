@@ -33,7 +33,12 @@ DOUBTS = {
     Doubt.EVASION: "The text is disguised: look at the marked characters.",
 }
 BANDS = {Band.LOW: "low", Band.MEDIUM: "medium", Band.HIGH: "high"}
-SOURCES = {Source.MODEL: "model", Source.RULE: "rule", Source.BOTH: "model + rule"}
+SOURCES = {
+    Source.MODEL: "model",
+    Source.RULE: "rule",
+    Source.BOTH: "model + rule",
+    Source.NEAR_DUPLICATE: "near duplicate",
+}
 OUTCOMES = {Outcome.APPROVE: "approved", Outcome.REVIEW: "in review", Outcome.BLOCK: "blocked"}
 
 _STEPS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))

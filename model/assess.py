@@ -1,20 +1,28 @@
 """One listing through the whole model side: view, rules, windows, scores, decide(). No storage and no waiting."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeAlias, cast
 
 from fairstall.model.bundle import Bundle
 from fairstall.model.control import NO_CONTROL, ControlSample
-from fairstall.model.decide import Doubt, Outcome, RuleMatch, decide
+from fairstall.model.decide import Doubt, Likeness, Outcome, RuleMatch, decide
 from fairstall.model.decision import Assessment, Sampling, Versions
 from fairstall.model.encoding import Windows, bundle_encoder
+from fairstall.model.fingerprint import fingerprint
 from fairstall.model.language import LanguageGate
 from fairstall.model.listing import Listing
 from fairstall.model.policies import PolicySet
 from fairstall.model.rules import RuleBook
 from fairstall.model.scorer import Logits, Scorer, run_side_by_side
 from fairstall.model.view import ListingView, disguised, view_listing
+
+LookAlikes: TypeAlias = Callable[[bytes], Sequence[Likeness]]
+
+
+def none_known(_fingerprint: bytes) -> Sequence[Likeness]:
+    """Where no blocked listings are known."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +34,28 @@ class Prepared:
     matches: tuple[RuleMatch, ...]
     windows: Windows
     doubts: tuple[Doubt, ...]
+    fingerprint: bytes | None = None
+    likenesses: tuple[Likeness, ...] = ()
 
 
 class Assessor:
-    """A bundle and a policy set at work. Immutable after construction and safe to share between threads."""
+    """A bundle and a policy set at work. Immutable after construction and safe to share between threads.
 
-    def __init__(self, bundle: Bundle, policies: PolicySet, control: ControlSample = NO_CONTROL) -> None:
+    `look_alikes` says which blocked listings a fingerprint resembles.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        policies: PolicySet,
+        control: ControlSample = NO_CONTROL,
+        look_alikes: LookAlikes = none_known,
+    ) -> None:
         self.bundle = bundle
         self.policies = policies
         self.versions = Versions(model=bundle.version, policies=policies.version)
         self._control = control
+        self._look_alikes = look_alikes
         self._encoder = bundle_encoder(bundle)
         self._rules = RuleBook(policies)
         self._language = LanguageGate(bundle.facts.languages)
@@ -64,7 +84,10 @@ class Assessor:
             (Doubt.EVASION, disguised(view.evasion, len(listing.title) + len(listing.description))),
         )
         matches = tuple(self._rules.matches(view))
-        return Prepared(listing, view, matches, windows, tuple(doubt for doubt, holds in doubts if holds))
+        known = fingerprint(view)
+        likenesses = tuple(self._look_alikes(known)) if known else ()
+        doubted = tuple(doubt for doubt, holds in doubts if holds)
+        return Prepared(listing, view, matches, windows, doubted, known, likenesses)
 
     def conclude(self, prepared: Prepared, logits: Logits) -> Assessment:
         """The assessment of a prepared listing from the logits of its windows, shape (windows, labels).
@@ -77,7 +100,9 @@ class Assessor:
             label: facts.calibration[label].probability(logit)
             for label, logit in zip(facts.labels, pooled, strict=True)
         }
-        verdict = decide(self.policies, probabilities, facts.thresholds, prepared.matches, prepared.doubts)
+        verdict = decide(
+            self.policies, probabilities, facts.thresholds, prepared.matches, prepared.doubts, prepared.likenesses
+        )
         return Assessment(
             outcome=verdict.outcome,
             findings=verdict.findings,

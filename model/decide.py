@@ -1,7 +1,8 @@
 """Scores and policies in, a decision with reasons out: pure, so that any stored decision can be replayed.
 
 Per policy: block only at or above a threshold certified on held-out data; approve only when every policy is below its
-release threshold and no rule asks for a person; everything else goes to review. Doubt goes to review.
+release threshold, no rule asks for a person and no blocked listing is nearly the same; everything else goes to review.
+Doubt goes to review.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from enum import StrEnum
 
 from fairstall.model.certificates import PolicyThresholds
 from fairstall.model.listing import Field
-from fairstall.model.policies import PolicySet, RuleAction
+from fairstall.model.policies import Policy, PolicySet, RuleAction
 
 
 class Outcome(StrEnum):
@@ -31,6 +32,7 @@ class Source(StrEnum):
     MODEL = "model"
     RULE = "rule"
     BOTH = "model+rule"
+    NEAR_DUPLICATE = "near_duplicate"  # nothing else speaks: neither model nor rule asks for anything
 
 
 class Doubt(StrEnum):
@@ -59,6 +61,22 @@ class RuleMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Resemblance:
+    """The decision that blocked a listing which is nearly the same, and how much of both is the same, 0 to 1."""
+
+    decision_id: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """That a listing resembles one that was blocked by `policy`."""
+
+    policy: str
+    resembles: Resemblance
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One policy that stood in the way of approval. `probability` is None when no model scores this policy."""
 
@@ -68,6 +86,7 @@ class Finding:
     source: Source
     evidence: tuple[Evidence, ...]
     reason: str
+    resembles: Resemblance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +110,22 @@ def decide(
     thresholds: Mapping[str, PolicyThresholds],
     matches: Sequence[RuleMatch] = (),
     doubts: Sequence[Doubt] = (),
+    likenesses: Sequence[Likeness] = (),
 ) -> Verdict:
     """The verdict on one listing.
 
     `probabilities` are calibrated, per policy code; a policy that no model scores is absent and rests on its rules.
-    Findings come with the gravest first.
+    A likeness sends to review and never blocks. Findings come with the gravest first.
     """
+    alike = {likeness.policy: likeness.resembles for likeness in likenesses}
     judged = [
-        _judge(policies, code, probabilities.get(code), thresholds.get(code), [m for m in matches if m.policy == code])
+        _judge(
+            policies[code],
+            probabilities.get(code),
+            thresholds.get(code),
+            [match for match in matches if match.policy == code],
+            alike.get(code),
+        )
         for code in policies.codes
     ]
     findings = sorted((j.finding for j in judged if j.finding), key=_gravity, reverse=True)
@@ -112,24 +139,24 @@ def _outcome(outcomes: Sequence[Outcome], doubts: Sequence[Doubt]) -> Outcome:
 
 
 def _judge(
-    policies: PolicySet,
-    code: str,
+    policy: Policy,
     probability: float | None,
     thresholds: PolicyThresholds | None,
     matches: Sequence[RuleMatch],
+    resembles: Resemblance | None,
 ) -> _Judged:
-    policy = policies[code]
     band = _band(probability, thresholds, precision_target=policy.targets.precision)
-    actions = {match.action for match in matches}
-    if band is Band.HIGH or RuleAction.BLOCK in actions:
+    asked = {match.action for match in matches} - {RuleAction.EVIDENCE}
+    if band is Band.HIGH or RuleAction.BLOCK in asked:
         outcome = Outcome.BLOCK
-    elif band is Band.MEDIUM or RuleAction.REVIEW in actions:
+    elif band is Band.MEDIUM or asked or resembles:
         outcome = Outcome.REVIEW
     else:
         return _Judged(None, Outcome.APPROVE)
     evidence = tuple(match.evidence for match in matches)
-    source = _source(by_model=band is not Band.LOW, by_rule=bool(matches))
-    return _Judged(Finding(code, probability, band, source, evidence, policy.seller_text), outcome)
+    by_model = band is not Band.LOW
+    source = _source(by_model=by_model, by_rule=bool(matches)) if by_model or asked else Source.NEAR_DUPLICATE
+    return _Judged(Finding(policy.code, probability, band, source, evidence, policy.seller_text, resembles), outcome)
 
 
 def _band(probability: float | None, thresholds: PolicyThresholds | None, *, precision_target: float) -> Band:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import regex
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from fairstall.model.decide import Band, Doubt, Evidence, Finding, Outcome, Source
+from fairstall.model.decide import Band, Doubt, Evidence, Finding, Outcome, Resemblance, Source
 from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.errors import ListingError
 from fairstall.model.listing import Listing, Price
@@ -188,7 +188,14 @@ def _finding_body(finding: Finding) -> dict[str, Any]:
         "source": str(finding.source),
         "evidence": [{"field": e.field, "start": e.start, "end": e.end, "text": e.text} for e in finding.evidence],
         "reason": finding.reason,
+        "resembles": _resemblance_body(finding.resembles),
     }
+
+
+def _resemblance_body(resembles: Resemblance | None) -> dict[str, Any] | None:
+    if resembles is None:
+        return None
+    return {"decision_id": resembles.decision_id, "similarity": resembles.similarity}
 
 
 def _finding_from_body(body: Mapping[str, Any]) -> Finding:
@@ -199,4 +206,5 @@ def _finding_from_body(body: Mapping[str, Any]) -> Finding:
         source=Source(body["source"]),
         evidence=tuple(Evidence(**evidence) for evidence in body["evidence"]),
         reason=body["reason"],
+        resembles=Resemblance(**body["resembles"]) if body.get("resembles") else None,
     )

@@ -15,9 +15,12 @@ from sqlalchemy.exc import IntegrityError
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import Decision
 from fairstall.model.errors import Conflict, NotFound
+from fairstall.model.fingerprint import fingerprint
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing, Price
+from fairstall.model.view import view_listing
 from fairstall.model.wire import assessment_body, assessment_from_body, iso_utc, listing_body
+from fairstall.records.blocked import Blocked, keep_prints, policies_of_override, withdraw_print
 from fairstall.records.engine import reading, writing
 from fairstall.records.idempotency import KeyedAnswer, find_answer, insert_new, keep_answers
 from fairstall.records.outbox import Event, decision_event, write_events
@@ -48,12 +51,13 @@ class NewCase:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A decision with all that is stored with it or not at all."""
+    """A decision with all that is stored with it or not at all. `fingerprint` is kept when it blocks."""
 
     listing: Listing
     decision: Decision
     case: NewCase | None = None
     events: tuple[Event, ...] = ()
+    fingerprint: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +111,8 @@ class Ledger:
 
     def listing_of(self, decision_id: str) -> Listing:
         """The listing as it was when it was decided. Raises NotFound."""
-        join = listings.join(decisions, decisions.c.listing_digest == listings.c.digest)
-        query = select(listings.c.body).select_from(join).where(decisions.c.decision_id == decision_id)
         with reading(self._engine) as connection:
-            body = connection.execute(query).scalar_one_or_none()
+            body = connection.execute(_body_of(decision_id)).scalar_one_or_none()
         if body is None:
             raise NotFound(f"there is no decision {decision_id}")
         return listing_from_body(body)
@@ -121,10 +123,18 @@ class Ledger:
             return find_answer(connection, api_key_id=api_key_id, key=key, now=now)
 
     @staticmethod
-    def override(connection: Connection, decision_id: str, outcome: Outcome, actor: str, now: datetime) -> Decision:
+    def override(
+        connection: Connection,
+        decision_id: str,
+        outcome: Outcome,
+        actor: str,
+        now: datetime,
+        policies: Sequence[str] = (),
+    ) -> Decision:
         """A new row that puts `outcome` in the place of the decision named, inside the caller's transaction.
 
-        Findings and scores stay as they were found. Raises NotFound, or Conflict when it was overridden before.
+        `policies` are those that a person blocks for. Findings and scores stay as they were found. Raises NotFound, or
+        Conflict when it was overridden before.
         """
         row = connection.execute(_DECISION.where(decisions.c.decision_id == decision_id)).one_or_none()
         if row is None:
@@ -144,6 +154,11 @@ class Ledger:
             connection.execute(insert(decisions), [_decision_row(new, row.listing_digest)])
         except IntegrityError as error:
             raise Conflict(f"the decision {decision_id} was overridden before") from error
+        withdraw_print(connection, decision_id, now)
+        if outcome is Outcome.BLOCK:
+            listing = listing_from_body(connection.execute(_body_of(decision_id)).scalar_one())
+            named = policies or policies_of_override(connection, old)
+            keep_prints(connection, [Blocked(new, fingerprint(view_listing(listing)), tuple(named))])
         write_events(connection, [decision_event(new)])
         return new
 
@@ -168,6 +183,11 @@ def listing_from_body(body: Mapping[str, Any]) -> Listing:
 _DECISION = select(decisions, cases.c.case_id).outerjoin_from(
     decisions, cases, cases.c.decision_id == decisions.c.decision_id
 )
+
+
+def _body_of(decision_id: str) -> Select[Any]:
+    join = listings.join(decisions, decisions.c.listing_digest == listings.c.digest)
+    return select(listings.c.body).select_from(join).where(decisions.c.decision_id == decision_id)
 
 
 def _decision(row: Row[Any]) -> Decision:
@@ -204,6 +224,9 @@ def _write_entries(connection: Connection, entries: Sequence[LedgerEntry]) -> No
     connection.execute(insert(decisions), [_decision_row(entry.decision, digest) for entry, digest in pairs])
     if rows := [_case_row(entry.case, entry.decision) for entry in entries if entry.case]:
         connection.execute(insert(cases), rows)
+    keep_prints(
+        connection, [Blocked(e.decision, e.fingerprint) for e in entries if e.decision.outcome is Outcome.BLOCK]
+    )
     write_events(connection, [event for entry in entries for event in entry.events])
 
 

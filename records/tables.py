@@ -96,6 +96,20 @@ cases = Table(
     Index("ix_cases_holder", "lease_holder", "lease_until"),
 )
 
+blocked_prints = Table(
+    "blocked_prints",
+    metadata,
+    Column("decision_id", Id, ForeignKey("decisions.decision_id"), primary_key=True),
+    Column("listing_id", Text, nullable=False),
+    Column("policies", Json, nullable=False, comment="the policy codes that it was blocked for"),
+    Column("print", LargeBinary, nullable=False, comment="the fingerprint of its text"),
+    Column("version", Integer, nullable=False, comment="of the way in which the print was made"),
+    Column("made_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False, comment="when it was made, or withdrawn"),
+    Column("withdrawn", Boolean, nullable=False, server_default=text("false"), comment="the block was overridden"),
+    Index("ix_blocked_prints_changed", "changed_at"),
+)
+
 reviews = Table(
     "reviews",
     metadata,

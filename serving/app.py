@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
@@ -18,6 +19,7 @@ from fairstall.model.errors import FairstallError, InputError, NotFound, StoreUn
 from fairstall.records.ledger import Ledger
 from fairstall.serving.authenticator import Authenticator
 from fairstall.serving.besides import BesideWatch
+from fairstall.serving.blocked_watch import BlockedWatch
 from fairstall.serving.dialects import error_response
 from fairstall.serving.endpoints import Endpoints
 from fairstall.serving.idempotency import OncePerKey
@@ -50,7 +52,8 @@ class Parts:
     """What an app is made of. `engine` is migrated; without a `watch` the model stays the one it is.
 
     Without a `canary` it answers every listing, and without a `shadowing` no bundle is scored beside it.
-    Without a `courier` events wait until a process that has one delivers them.
+    Without a `courier` events wait until a process that has one delivers them. Without `blocked` nothing is compared
+    with what was blocked.
     """
 
     engine: Engine
@@ -61,6 +64,7 @@ class Parts:
     courier: CourierThread | None = None
     shadowing: Shadowing | None = None
     canary: BesideWatch[Canary] | None = None
+    blocked: BlockedWatch | None = None
     clock: Callable[[], datetime] = utc_now
 
 
@@ -71,8 +75,9 @@ def create_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        looks = [one.look for one in (parts.watch, parts.canary, parts.shadowing) if one]
-        async with _looking(looks), _delivering(parts.courier):
+        looks = [look_for_ever(one.look) for one in (parts.watch, parts.canary, parts.shadowing) if one]
+        works = [*looks, parts.blocked.run()] if parts.blocked else looks
+        async with _working(works), _delivering(parts.courier):
             yield
         await asyncio.to_thread(parts.model.close)
         if parts.shadowing:
@@ -136,8 +141,8 @@ def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit)
 
 
 @asynccontextmanager
-async def _looking(looks: Sequence[Callable[[], Awaitable[bool]]]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(look_for_ever(look)) for look in looks]
+async def _working(works: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from fairstall.model.assess import Assessor, Prepared
+from fairstall.model.assess import Assessor, LookAlikes, Prepared, none_known
 from fairstall.model.bundle import Bundle
 from fairstall.model.control import ControlSample
 from fairstall.model.decision import Assessment
@@ -170,10 +170,15 @@ class Batcher:
 
 
 def open_batcher(
-    bundle: Bundle, policies: PolicySet, control: ControlSample, limits: Limits, on_batch: Callable[[int], None]
+    bundle: Bundle,
+    policies: PolicySet,
+    control: ControlSample,
+    limits: Limits,
+    on_batch: Callable[[int], None],
+    look_alikes: LookAlikes = none_known,
 ) -> Batcher:
     """A bundle ready to serve: read, checked, and warm at each length that it will see. Raises BundleError."""
-    assessor = Assessor(bundle, policies, control)
+    assessor = Assessor(bundle, policies, control, look_alikes)
     assessor.warm_up()
     scorers = [OnnxScorer(bundle) for _ in range(limits.lanes)]
     for scorer in scorers:

@@ -12,6 +12,7 @@ from fairstall.records.ledger import CaseReason, NewCase
 
 SEVERITY_WEIGHT = {Severity.LOW: 0.25, Severity.MEDIUM: 0.5, Severity.HIGH: 0.75, Severity.CRITICAL: 1.0}
 WITHOUT_SCORE = 0.5  # a rule's match on a policy that no model scores
+NEAR_DUPLICATE = 0.75  # at least, whatever the model says: a person or a certified model blocked nearly the same text
 WITHOUT_FINDING = 0.25  # a doubt alone: the language is unknown, the text too long or disguised
 
 
@@ -32,7 +33,10 @@ def case_for(assessment: Assessment, policies: PolicySet, facts: BundleFacts, *,
 
 def _priority(finding: Finding, policies: PolicySet, facts: BundleFacts) -> float:
     """What looking at it saves, 0 to 1: the weight of the policy's severity times the doubt of the bundle's routing."""
-    return SEVERITY_WEIGHT[policies[finding.policy].severity] * _doubt(finding, facts)
+    doubt = _doubt(finding, facts)
+    return SEVERITY_WEIGHT[policies[finding.policy].severity] * (
+        max(doubt, NEAR_DUPLICATE) if finding.resembles else doubt
+    )
 
 
 def _doubt(finding: Finding, facts: BundleFacts) -> float:

@@ -9,6 +9,7 @@ class Limits:
 
     Scores of the last `remembered_texts` texts are kept for the next listing with the same text; 0 keeps none.
     `shadow_tokens` of answered listings wait for a shadow at most; it drops what comes then.
+    A new listing is compared with the last `blocked_prints` that were blocked.
     `deadline_s` runs from a listing's admission to its scores; `body_deadline_s` from the head of a request to its end.
     """
 
@@ -24,3 +25,4 @@ class Limits:
     key_cache_s: float = 5.0
     remembered_texts: int = 20_000
     shadow_tokens: int = 65_536
+    blocked_prints: int = 100_000

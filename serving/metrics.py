@@ -40,6 +40,12 @@ class Telemetry:
         self._repeats = Counter(
             "fairstall_repeats", "Decisions stored with the scores of an earlier equal text.", registry=self.registry
         )
+        self._near_duplicates = Counter(
+            "fairstall_near_duplicates", "Decisions stored that resemble a blocked listing.", registry=self.registry
+        )
+        self._blocked_prints = Gauge(
+            "fairstall_blocked_prints", "Blocked listings that new ones are compared with.", registry=self.registry
+        )
         self._responses = Counter(
             "fairstall_responses", "HTTP responses, by route and status.", ["route", "status"], registry=self.registry
         )
@@ -104,6 +110,9 @@ class Telemetry:
     def watch_queue(self, tokens: Callable[[], int]) -> None:
         self._waiting.set_function(tokens)
 
+    def compares_with(self, blocked: int) -> None:
+        self._blocked_prints.set(blocked)
+
     def batch(self, windows: int) -> None:
         self._batches.observe(windows)
 
@@ -119,6 +128,7 @@ class Telemetry:
         outcome = str(decision.outcome)
         self._outcomes.labels(outcome, decision.assessment.versions.model).inc()
         self._repeats.inc(decision.repeated)
+        self._near_duplicates.inc(any(finding.resembles for finding in decision.assessment.findings))
         for finding in decision.assessment.findings:
             self._findings.labels(finding.policy, outcome).inc()
 

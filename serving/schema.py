@@ -24,15 +24,26 @@ class EvidenceShape(Shape):
     text: str
 
 
+class ResemblanceShape(Shape):
+    """The decision that blocked a listing which is nearly the same, and how much of both is the same."""
+
+    decision_id: DecisionId
+    similarity: Probability
+
+
 class FindingShape(Shape):
-    """One policy that stood in the way of approval. `probability` is null when no model scores this policy."""
+    """One policy that stood in the way of approval. `probability` is null when no model scores this policy.
+
+    `resembles` is null when no blocked listing is nearly the same; `source` is `near_duplicate` if nothing else speaks.
+    """
 
     policy: str
     probability: Probability | None
     band: Literal["low", "medium", "high"]
-    source: Literal["model", "rule", "model+rule"]
+    source: Literal["model", "rule", "model+rule", "near_duplicate"]
     evidence: list[EvidenceShape]
     reason: str
+    resembles: ResemblanceShape | None = None
 
 
 class VersionsShape(Shape):

@@ -132,7 +132,7 @@ class ScoringService:
             case_id=case.case_id if case and assessment.outcome is Outcome.REVIEW else None,
             repeated=scored.repeated,
         )
-        entry = LedgerEntry(listing, decision, case, (decision_event(decision),))
+        entry = LedgerEntry(listing, decision, case, (decision_event(decision),), scored.prepared.fingerprint)
         timings = scored.timings_ms | {"decide": (perf_counter() - begun) * 1_000}
         self._telemetry.scored(timings)
         return Settled(entry, scored.prepared, assessor, timings)

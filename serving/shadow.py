@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fairstall.model.assess import Assessor, Prepared
+from fairstall.model.assess import Assessor, LookAlikes, Prepared, none_known
 from fairstall.model.bundle import Bundle
 from fairstall.model.control import ControlSample, ListingShare
 from fairstall.model.decision import Decision
@@ -196,10 +196,11 @@ class ShadowParts:
     telemetry: Telemetry
     clock: Callable[[], datetime]
     most_tokens: int
+    look_alikes: LookAlikes = none_known
 
     def open(self, bundle: Bundle, beside: Beside) -> Shadow:
         """A bundle at work as the shadow, on its share of listings. Raises BundleError."""
-        assessor = Assessor(bundle, self.policies, self.control)
+        assessor = Assessor(bundle, self.policies, self.control, self.look_alikes)
         return Shadow(
             assessor,
             OnnxScorer(bundle),

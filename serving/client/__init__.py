@@ -17,6 +17,7 @@ from fairstall.client.answers import (
     Health,
     Outcome,
     Readiness,
+    Resemblance,
     StoredDecision,
     Versions,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "Overloaded",
     "PriceFields",
     "Readiness",
+    "Resemblance",
     "Retries",
     "StoredDecision",
     "TimedOut",

@@ -36,8 +36,19 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Resemblance:
+    """The decision that blocked a listing which is nearly the same, and how much of both is the same, 0 to 1."""
+
+    decision_id: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One policy that stood in the way of approval. `probability` is None when no model scores this policy."""
+    """One policy that stood in the way of approval. `probability` is None when no model scores this policy.
+
+    `resembles` is None when no blocked listing is nearly the same.
+    """
 
     policy: str
     probability: float | None
@@ -45,6 +56,7 @@ class Finding:
     source: str
     evidence: tuple[Evidence, ...]
     reason: str
+    resembles: Resemblance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +136,13 @@ def _decided(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _finding(body: Mapping[str, Any]) -> Finding:
-    return _known(Finding, body, evidence=tuple(_known(Evidence, evidence) for evidence in body["evidence"]))
+    resembles = body.get("resembles")
+    return _known(
+        Finding,
+        body,
+        evidence=tuple(_known(Evidence, evidence) for evidence in body["evidence"]),
+        resembles=_known(Resemblance, resembles) if resembles else None,
+    )
 
 
 def _known(kind: type[Value], body: Mapping[str, Any], **read: Any) -> Value:

@@ -1,6 +1,7 @@
 """A replayed decision is what the whole pipeline would have decided under the new policies, to the last finding."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from fairstall.evals.replay import Change, Models, Replay
 from fairstall.model.assess import Assessor, assess_listings
-from fairstall.model.decide import Outcome, Verdict
+from fairstall.model.decide import Likeness, Outcome, Resemblance, Source, Verdict
 from fairstall.model.decision import Assessment, Versions
 from fairstall.model.listing import Listing
 from fairstall.model.policies import PolicySet
@@ -18,6 +19,7 @@ from fairstall.model.wire import assessment_body, assessment_from_body
 
 APPROVE, REVIEW, BLOCK = Outcome.APPROVE, Outcome.REVIEW, Outcome.BLOCK
 DRUGS, WEAPONS, FUR = "prohibited/drugs", "prohibited/weapons", "prohibited/fur"
+LONG_ENOUGH = "For sale from a family estate, as good as new, to be collected in the evening."
 WORDS = ("heroin", "cannabis", "pistol", "toy", "fox fur", "mink coat", "ｆｏｘ fur", "holster", "garden chair", "Стул")
 
 
@@ -28,11 +30,12 @@ def stored(assessment: Assessment) -> Assessment:
 
 @pytest.fixture(scope="module")
 def assess(tiny_bundle):
-    """`assess(policies, *listings)` by the whole pipeline."""
+    """`assess(policies, *listings, alike=codes)` by the whole pipeline; each resembles one blocked for `alike`."""
     scorers = [OnnxScorer(tiny_bundle)]
 
-    def run(policies: PolicySet, *listings: Listing) -> list[Assessment]:
-        return assess_listings(Assessor(tiny_bundle, policies), scorers, listings)
+    def run(policies: PolicySet, *listings: Listing, alike: Sequence[str] = ()) -> list[Assessment]:
+        likenesses = [Likeness(code, Resemblance("d-1", 0.9)) for code in alike]
+        return assess_listings(Assessor(tiny_bundle, policies, look_alikes=lambda _: likenesses), scorers, listings)
 
     return run
 
@@ -152,3 +155,29 @@ def test_a_decision_of_a_bundle_that_is_gone_uses_the_thresholds_in_force_on_bot
     lost = replace(decided, outcome=APPROVE, findings=(), versions=Versions("lost-000000000000", old.version))
     change = Replay(old, new, models).change(stored(lost), listing)
     assert (change.move, change.other_model, change.other_policies) == ((REVIEW, REVIEW), True, False)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), title=texts)
+def test_what_resembled_a_blocked_listing_still_does_as_long_as_the_policy_exists(
+    data, title, assess, models, make_policy
+):
+    old, new = (data.draw(policy_sets(make_policy)) for _ in range(2))
+    alike = [code for code in old.codes if data.draw(st.booleans())]
+    listing = Listing("l", "s", title, LONG_ENOUGH, language="en")
+    [decided], [wanted] = assess(old, listing, alike=alike), assess(new, listing, alike=alike)
+    assert [one.policy for one in decided.findings if one.resembles] == [
+        f.policy for f in decided.findings if f.policy in alike
+    ]
+    change = Replay(old, new, models).change(stored(decided), listing)
+    assert change.new.verdict == verdict(wanted)
+    assert change.old.verdict == verdict(decided)
+
+
+def test_a_near_duplicate_outlives_the_rule_that_spoke_beside_it(assess, models, make_policy):
+    old, new = (PolicySet.named("test", (make_policy(FUR, **rules),)) for rules in ({"review": ("fox fur",)}, {}))
+    listing = Listing("l", "s", "Fox fur", LONG_ENOUGH, language="en")
+    [decided] = assess(old, listing, alike=[FUR])
+    after = Replay(old, new, models).change(stored(decided), listing).new
+    assert (decided.findings[0].source, after.verdict.findings[0].source) == (Source.RULE, Source.NEAR_DUPLICATE)
+    assert (after.outcome, after.effect(FUR)) == (REVIEW, REVIEW)

@@ -150,6 +150,7 @@ def store_case(
     seller_id="seller-1",
     listing_id=None,
     inclusion_probability=1.0,
+    resembles=None,
     **more,
 ) -> str:
     """A listing, its decision and its case; each of `words` is evidence for `policy`; `also` has more such pairs.
@@ -158,7 +159,7 @@ def store_case(
     """
     listing = Listing(listing_id or time_ordered_id(now), seller_id, title, description, language="en", **more)
     findings = tuple(
-        Finding(code, 0.42, Band.MEDIUM, Source.BOTH, evidence_of(listing, found), "It may not be sold.")
+        Finding(code, 0.42, Band.MEDIUM, Source.BOTH, evidence_of(listing, found), "It may not be sold.", resembles)
         for code, found in ((policy, words), *also)
     )
     assessment = Assessment(

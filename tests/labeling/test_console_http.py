@@ -9,6 +9,8 @@ import pytest
 from fairstall.labeling.accounts import FAILURES_BEFORE_LOCK
 from fairstall.labeling.console import create_console
 from fairstall.labeling.permissions import PERMISSIONS, Permission, Role
+from fairstall.labeling.queue import ReviewVerdict
+from fairstall.model.decide import Resemblance
 from fairstall.records.ledger import CaseReason
 
 PASSWORD = "three blind moderators"
@@ -300,3 +302,28 @@ def test_decisions_show_who_replaced_what(console, sqlite_store):
         words = words_of(client.get("/decisions"))
     assert "Blunt training sword approved was in review zoe just now" in words
     assert "Blunt training sword in review replaced since the model just now" in words
+
+
+def resembled_page(console, store, reason=CaseReason.UNCERTAIN) -> httpx.Response:
+    """The page of a case that resembles a listing which a person blocked a while ago."""
+    mira = store.user()
+    store.open_case("Carved <b>tusk</b>", "From a family estate.", policy="prohibited/wildlife")
+    case = store.queue.claim(mira)
+    blocked = store.queue.decide(case.case_id, mira, ReviewVerdict.VIOLATION, ("prohibited/wildlife",)).decision_id
+    store.clock.advance(days=3)
+    alike = Resemblance(blocked, 0.874)
+    store.open_case("Tusk, carved", policy="prohibited/wildlife", resembles=alike, reason=reason)
+    with signed_in(console) as client:
+        return take_case(client)
+
+
+def test_a_near_duplicate_is_shown_beside_the_blocked_listing(console, sqlite_store):
+    words = words_of(resembled_page(console, sqlite_store))
+    assert "87 % the same as a listing that a person blocked 3 days ago : Carved &lt;b&gt;tusk&lt;/b&gt;" in words
+    assert "From a family estate." in words
+
+
+def test_a_blind_case_does_not_tell_what_it_resembles(console, sqlite_store):
+    page = resembled_page(console, sqlite_store, CaseReason.CONTROL)
+    assert "Blind review" in page.text
+    assert "the same as a listing" not in page.text

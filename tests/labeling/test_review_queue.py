@@ -11,6 +11,7 @@ from fairstall.labeling.permissions import Role
 from fairstall.labeling.queue import ReviewVerdict
 from fairstall.model.decide import Outcome
 from fairstall.model.errors import Conflict
+from fairstall.records.blocked import BlockedPrints
 from fairstall.records.engine import reading
 from fairstall.records.ledger import CaseReason, Ledger
 from fairstall.records.tables import cases, decisions, events, reviews
@@ -266,3 +267,14 @@ def add_users(store, people) -> None:
 
 def store_user() -> User:
     return User("nobody", "nobody", Role.MODERATOR)
+
+
+def test_what_a_person_blocks_is_kept_to_be_compared_with_until_it_is_undone(store):
+    mira = store.user()
+    store.open_case("Old carved figure of a fisherman", "From the estate of my grandfather, 14 cm tall.")
+    case = store.queue.claim(mira)
+    blocked = store.queue.decide(case.case_id, mira, VIOLATION, ("prohibited/wildlife",))
+    [kept] = BlockedPrints(store.engine).newest(10)
+    assert (kept.decision_id, kept.policies) == (blocked.decision_id, ("prohibited/wildlife",))
+    store.queue.undo(mira)
+    assert BlockedPrints(store.engine).newest(10) == []

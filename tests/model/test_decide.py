@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairstall.model.certificates import Certificate, PolicyThresholds, Threshold
-from fairstall.model.decide import Band, Doubt, Evidence, Outcome, RuleMatch, Source, decide
+from fairstall.model.decide import Band, Doubt, Evidence, Likeness, Outcome, Resemblance, RuleMatch, Source, decide
 from fairstall.model.policies import DsaClass, Policy, PolicySet, RuleAction, Severity, Targets
 
 DRUGS, IVORY = "prohibited/drugs", "prohibited/wildlife"
@@ -113,3 +113,39 @@ def test_a_higher_score_never_makes_the_outcome_milder(other: float, one: float,
         order.index(decide(policies(), {DRUGS: p, IVORY: other}, BOTH).outcome) for p in sorted((one, two))
     )
     assert milder <= graver
+
+
+ALIKE = Resemblance("d-1", 0.9)
+
+
+def test_what_resembles_a_blocked_listing_goes_to_review_and_says_which() -> None:
+    verdict = decide(policies(), {DRUGS: 0.0, IVORY: 0.0}, BOTH, likenesses=[Likeness(IVORY, ALIKE)])
+    assert verdict.outcome is Outcome.REVIEW
+    found = [(f.policy, f.source, f.band, f.resembles, f.reason) for f in verdict.findings]
+    assert found == [(IVORY, Source.NEAR_DUPLICATE, Band.LOW, ALIKE, "prohibited/wildlife may not be sold here.")]
+
+
+@pytest.mark.parametrize(
+    ("probability", "action", "source", "outcome"),
+    [
+        (0.5, None, Source.MODEL, Outcome.REVIEW),
+        (0.95, None, Source.MODEL, Outcome.BLOCK),
+        (0.0, RuleAction.EVIDENCE, Source.NEAR_DUPLICATE, Outcome.REVIEW),
+        (0.0, RuleAction.REVIEW, Source.RULE, Outcome.REVIEW),
+        (0.0, RuleAction.BLOCK, Source.RULE, Outcome.BLOCK),
+        (0.5, RuleAction.REVIEW, Source.BOTH, Outcome.REVIEW),
+    ],
+)
+def test_one_finding_carries_all_that_speaks_of_a_policy(
+    probability: float, action: RuleAction | None, source: Source, outcome: Outcome
+) -> None:
+    matches = [match(DRUGS, action)] if action else []
+    verdict = decide(policies(), {DRUGS: probability}, BOTH, matches, likenesses=[Likeness(DRUGS, ALIKE)])
+    [finding] = verdict.findings
+    assert (verdict.outcome, finding.source, finding.resembles) == (outcome, source, ALIKE)
+    assert len(finding.evidence) == len(matches)
+
+
+def test_a_likeness_to_a_policy_that_is_gone_says_nothing() -> None:
+    verdict = decide(policies(), {DRUGS: 0.0}, BOTH, likenesses=[Likeness("prohibited/gone", ALIKE)])
+    assert (verdict.outcome, verdict.findings) == (Outcome.APPROVE, ())

@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from fairstall.model.decide import Band, Doubt, Evidence, Finding, Outcome, Source
+from fairstall.model.decide import Band, Doubt, Evidence, Finding, Outcome, Resemblance, Source
 from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.errors import ListingError
 from fairstall.model.wire import (
@@ -124,3 +125,13 @@ def test_a_stored_answer_says_who_decided_and_what_it_replaces() -> None:
     body = stored_answer_body(decision)
     assert (body["actor"], body["automated"], body["overrides"]) == ("user:ana", False, "d1")
     assert body["decided_at"] == "2026-11-22T12:00:00.000000Z"
+
+
+def test_what_a_finding_resembles_survives_the_round_trip_and_older_rows_have_none() -> None:
+    plain = assessment()
+    alike = replace(plain, findings=(replace(plain.findings[0], resembles=Resemblance("d-1", 0.875)),))
+    body = json.loads(json.dumps(assessment_body(alike)))
+    assert body["findings"][0]["resembles"] == {"decision_id": "d-1", "similarity": 0.875}
+    assert assessment_from_body(body) == alike
+    del body["findings"][0]["resembles"]
+    assert assessment_from_body(body) == plain

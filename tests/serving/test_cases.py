@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fairstall.model.decide import Band, Doubt, Finding, Outcome, Source
+from fairstall.model.decide import Band, Doubt, Finding, Outcome, Resemblance, Source
 from fairstall.model.decision import Assessment, Sampling, Versions
 from fairstall.model.routing import Router, Routing
 from fairstall.records.ledger import CaseReason
-from fairstall.serving.cases import WITHOUT_FINDING, case_for
+from fairstall.serving.cases import NEAR_DUPLICATE, WITHOUT_FINDING, case_for
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 VERSIONS = Versions("m", "p")
@@ -69,3 +69,10 @@ def test_the_bundles_router_says_what_is_looked_at_first(bundle):
     ]
     assert priorities == sorted(priorities)
     assert priorities[-1] == pytest.approx(1.0)
+
+
+def test_a_near_duplicate_is_urgent_even_when_the_model_sees_nothing(bundle):
+    plain = an_assessment(Outcome.REVIEW, ("prohibited/drugs", 0.01))
+    alike = replace(plain, findings=(replace(plain.findings[0], resembles=Resemblance("d-1", 0.9)),))
+    assert case_for(plain, *bundle, now=NOW).priority == pytest.approx(0.01)
+    assert case_for(alike, *bundle, now=NOW).priority == pytest.approx(NEAR_DUPLICATE)

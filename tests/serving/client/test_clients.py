@@ -304,6 +304,8 @@ def test_a_cancelled_call_ends_and_is_not_sent_again(sqlite_engine, make_parts, 
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
+            while batcher.waiting_tokens:  # until the service has noticed
+                await asyncio.sleep(0)
             scorer.gate.set()
             return await client.score(**a_listing(2))
 

@@ -21,6 +21,7 @@ SHAPES = {
     answers.Decision: schema.Answer,
     answers.StoredDecision: schema.StoredDecision,
     answers.Finding: schema.FindingShape,
+    answers.Resemblance: schema.ResemblanceShape,
     answers.Evidence: schema.EvidenceShape,
     answers.Versions: schema.VersionsShape,
     answers.Health: schema.Health,
