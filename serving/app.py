@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,13 +26,14 @@ from fairstall.serving.idempotency import OncePerKey
 from fairstall.serving.inference import MODEL_ADDRESSES, Inference
 from fairstall.serving.intake import Intake
 from fairstall.serving.limits import Limits
+from fairstall.serving.looking import look_for_ever
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.moderations import Moderations
 from fairstall.serving.openapi import openapi_document
 from fairstall.serving.probes import Probes
 from fairstall.serving.problems import NoSuchMethod
 from fairstall.serving.rates import Rates
-from fairstall.serving.reload import BundleWatch, Canary, ModelInService, look_for_ever
+from fairstall.serving.reload import BundleWatch, Canary, ModelInService
 from fairstall.serving.service import ScoringService, Settled
 from fairstall.serving.shadow import Decided
 from fairstall.serving.shadowing import Shadowing
@@ -41,6 +42,8 @@ from fairstall.serving.webhooks.background import CourierThread
 from fairstall.serving.writer import GroupCommit
 
 log = logging.getLogger("fairstall.serving")
+
+MODELS_LOOK_EVERY_S = 0.5
 
 
 def utc_now() -> datetime:
@@ -75,7 +78,7 @@ def create_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        looks = [look_for_ever(one.look) for one in (parts.watch, parts.canary, parts.shadowing) if one]
+        looks = [_models_looked_at(one.look) for one in (parts.watch, parts.canary, parts.shadowing) if one]
         works = [*looks, parts.blocked.run()] if parts.blocked else looks
         async with _working(works), _delivering(parts.courier):
             yield
@@ -138,6 +141,11 @@ def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit)
         *((f"{root}/infer", "POST", inference.infer) for root in MODEL_ADDRESSES),
     ):
         app.add_api_route(path, endpoint, methods=[method], response_model=None)
+
+
+async def _models_looked_at(look: Callable[[], Awaitable[bool]]) -> None:
+    told = "looking at the models folder failed; what is in service goes on"
+    await look_for_ever(look, every_s=MODELS_LOOK_EVERY_S, on_failure=told)
 
 
 @asynccontextmanager

@@ -1,21 +1,21 @@
 """Keeps the index of blocked listings up to date with the store, whichever process blocks or overturns."""
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Engine
 
 from fairstall.model.wire import iso_utc
 from fairstall.records.blocked import BlockedPrint, BlockedPrints
 from fairstall.serving.blocked import BlockedIndex
+from fairstall.serving.looking import look_for_ever
 from fairstall.serving.metrics import Telemetry
 
-log = logging.getLogger("fairstall.serving")
-
 LOOK_EVERY_S = 1.0
+FAILED = "reading the fingerprints of blocked listings failed; those that are known go on"
 LOOK_BACK = timedelta(seconds=60)  # clocks of machines differ, and a transaction is seen later than its time says
 
 
@@ -37,12 +37,8 @@ class BlockedWatch:
 
     async def run(self) -> None:
         """Look for ever, until cancelled."""
-        while True:
-            try:
-                await asyncio.to_thread(self.look)
-            except Exception:
-                log.exception("reading the fingerprints of blocked listings failed; those that are known go on")
-            await asyncio.sleep(LOOK_EVERY_S)
+        look = partial(asyncio.to_thread, self.look)
+        await look_for_ever(look, every_s=LOOK_EVERY_S, on_failure=FAILED)
 
     def look(self) -> None:
         """Take up what was blocked or overturned since. Raises StoreUnavailable."""

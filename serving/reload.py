@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -16,7 +16,6 @@ from fairstall.serving.metrics import Telemetry
 
 log = logging.getLogger("fairstall.serving")
 
-LOOK_EVERY_S = 0.5
 CLOSE_WITHIN_S = 10.0
 
 Signature: TypeAlias = tuple[int, int, int] | None
@@ -126,16 +125,6 @@ class BundleWatch:
         if deployment is None or deployment.version == self._model.batcher.assessor.versions.model:
             return None
         return self._open_batcher(self._deployments.bundle(deployment))
-
-
-async def look_for_ever(look: Callable[[], Awaitable[bool]]) -> None:
-    """Look again and again, until cancelled."""
-    while True:
-        await asyncio.sleep(LOOK_EVERY_S)
-        try:
-            await look()
-        except Exception:
-            log.exception("looking at the models folder failed; what is in service goes on")
 
 
 def pointer_signature(pointer: Path) -> Signature:
