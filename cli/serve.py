@@ -107,14 +107,13 @@ def build_scoring_app(
     from fairstall.records.engine import migrate, open_engine
     from fairstall.serving.app import Parts, create_app
     from fairstall.serving.batcher import open_batcher
-    from fairstall.serving.limits import Limits
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.reload import BundleWatch, ModelInService, pointer_signature
 
     home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(database)
     migrate(engine)
-    limits, telemetry, folder = Limits(), Telemetry(), models_folder(home)
+    limits, telemetry, folder = allowed_limits(), Telemetry(), models_folder(home)
     seen = pointer_signature(folder / POINTER_FILE)
     policy_set = load_policies(policies) if policies else starter_policies()
     control = ControlSample(control_key(home), control_rate)
@@ -141,6 +140,15 @@ def build_scoring_app(
             canary=None if bundle else canary_watch(parts, folder, opened, control),
         )
     )
+
+
+def allowed_limits() -> "Limits":
+    """The service's limits, with as many connections as this process may have files open."""
+    from fairstall.serving.connections import room_for_connections
+    from fairstall.serving.limits import Limits
+
+    limits = Limits()
+    return replace(limits, connections=room_for_connections(limits.connections))
 
 
 def canary_watch(
@@ -233,7 +241,8 @@ def run_app(app: "FastAPI", listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=app.state.connection,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

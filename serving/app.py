@@ -20,6 +20,7 @@ from fairstall.records.ledger import Ledger
 from fairstall.serving.authenticator import Authenticator
 from fairstall.serving.besides import BesideWatch
 from fairstall.serving.blocked_watch import BlockedWatch
+from fairstall.serving.connections import connection_class
 from fairstall.serving.dialects import error_response
 from fairstall.serving.endpoints import Endpoints
 from fairstall.serving.idempotency import OncePerKey
@@ -72,7 +73,10 @@ class Parts:
 
 
 def create_app(parts: Parts) -> FastAPI:
-    """The scoring API. Its lifespan ends the lanes and the writer, after they have finished what they had."""
+    """The scoring API. Its lifespan ends the lanes and the writer, after they have finished what they had.
+
+    `state.connection` is the class of its connections, for `uvicorn.Config(http=...)`.
+    """
     ledger = Ledger(parts.engine)
     writer = GroupCommit(ledger, most_waiting=parts.limits.waiting_submissions, on_commit=parts.telemetry.commit)
 
@@ -88,6 +92,7 @@ def create_app(parts: Parts) -> FastAPI:
         await asyncio.to_thread(writer.close)
 
     app = FastAPI(title="Fairstall", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan)
+    app.state.connection = connection_class(parts.limits, parts.telemetry)
     app.openapi = openapi_document  # type: ignore[method-assign]
     app.add_middleware(Shell, telemetry=parts.telemetry)
     app.add_exception_handler(FairstallError, _problem)

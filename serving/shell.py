@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import secrets
+from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
 
@@ -54,7 +55,7 @@ class Shell:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _dress(message, request_id)
+                message["headers"] = dressed(message.get("headers", ()), request_id)
             await send(message)
 
         try:
@@ -80,6 +81,15 @@ def route_of(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "path", "") or "other")
 
 
+def dressed(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with those that every answer has."""
+    worn = MutableHeaders(raw=list(headers))
+    worn[REQUEST_ID] = request_id
+    for name, value in SECURITY_HEADERS.items():
+        worn.setdefault(name, value)
+    return worn.raw
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line. Text of listings is nowhere logged, so it cannot be here."""
 
@@ -99,10 +109,3 @@ class JsonLines(logging.Formatter):
 def _request_id(scope: Scope) -> str:
     given = Headers(scope=scope).get(REQUEST_ID, "")
     return given if _SENSIBLE_ID.fullmatch(given) else secrets.token_hex(16)
-
-
-def _dress(message: Message, request_id: str) -> None:
-    headers = MutableHeaders(scope=message)
-    headers[REQUEST_ID] = request_id
-    for name, value in SECURITY_HEADERS.items():
-        headers.setdefault(name, value)

@@ -116,7 +116,8 @@ class GatedScorer:
 def running(app: Any) -> Iterator[str]:
     """The address of an app that a real uvicorn serves in a thread."""
     listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=20))
+    options = {"http": app.state.connection, "ws": "none", "log_config": None, "access_log": False}
+    server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=20, **options))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
