@@ -9,17 +9,16 @@ import resource
 import secrets
 from asyncio import TimerHandle
 from enum import Enum, auto
-from http import HTTPStatus
 from typing import ClassVar
 
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from fairstall.model.errors import FairstallError
 from fairstall.serving.limits import Limits
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.problems import CROWDED, HeadTooLarge, Malformed, SlowHead, kind_of, problem_response
-from fairstall.serving.shell import dressed
+from fairstall.serving.shell import dress
 
 log = logging.getLogger("fairstall.serving")
 
@@ -176,14 +175,22 @@ class BoundedConnection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         kind, request_id = kind_of(error), secrets.token_hex(16)
-        log.info("connection refused", extra={"facts": {"request_id": request_id, "status": kind.status}})
+        log.info("request", extra={"facts": {"request_id": request_id, "route": "other", "status": kind.status}})
         if self.cycle and not self.cycle.response_complete:
             self._end(kind.name)
             return
         self.telemetry.connection_ended(kind.name)
-        self.transport.write(_refusal_bytes(error, request_id))
+        self.transport.write(self._told(error, request_id))
         self.transport.close()
         self._wait_for_reader()
+
+    def _told(self, error: FairstallError, request_id: str) -> bytes:
+        response = problem_response(error, request_id=request_id)
+        response.headers["Connection"] = "close"
+        dress(response.headers, request_id)
+        headers = [*self.server_state.default_headers, *response.raw_headers]
+        lines = [b"%s: %s\r\n" % header for header in headers]
+        return b"".join((STATUS_LINE[response.status_code], *lines, b"\r\n", response.body))
 
     def _head_limit(self) -> str:
         return f"the head of the request is larger than {self.limits.head_bytes:,} bytes, which is the limit"
@@ -200,13 +207,3 @@ class BoundedConnection(HttpToolsProtocol):
     def _end(self, reason: str) -> None:
         self.telemetry.connection_ended(reason)
         self.transport.abort()
-
-
-def _refusal_bytes(error: FairstallError, request_id: str) -> bytes:
-    response = problem_response(error, request_id=request_id)
-    response.headers["Connection"] = "close"
-    headers = dressed(response.raw_headers, request_id)
-    status = HTTPStatus(response.status_code)
-    lines = [b"%s: %s\r\n" % header for header in headers]
-    head = b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode())
-    return b"".join((head, *lines, b"\r\n", response.body))

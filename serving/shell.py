@@ -7,7 +7,6 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
 
@@ -55,7 +54,7 @@ class Shell:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = dressed(message.get("headers", ()), request_id)
+                dress(MutableHeaders(scope=message), request_id)
             await send(message)
 
         try:
@@ -81,13 +80,11 @@ def route_of(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "path", "") or "other")
 
 
-def dressed(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
-    """The headers of an answer with those that every answer has."""
-    worn = MutableHeaders(raw=list(headers))
-    worn[REQUEST_ID] = request_id
+def dress(headers: MutableHeaders, request_id: str) -> None:
+    """Add what every answer has."""
+    headers[REQUEST_ID] = request_id
     for name, value in SECURITY_HEADERS.items():
-        worn.setdefault(name, value)
-    return worn.raw
+        headers.setdefault(name, value)
 
 
 class JsonLines(logging.Formatter):
