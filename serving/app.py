@@ -20,6 +20,7 @@ from fairstall.records.ledger import Ledger
 from fairstall.serving.authenticator import Authenticator
 from fairstall.serving.besides import BesideWatch
 from fairstall.serving.blocked_watch import BlockedWatch
+from fairstall.serving.clock import ForwardClock
 from fairstall.serving.connections import connection_class
 from fairstall.serving.dialects import error_response
 from fairstall.serving.endpoints import Endpoints
@@ -106,7 +107,7 @@ def _service(parts: Parts, writer: GroupCommit) -> ScoringService:
         model=parts.model,
         writer=writer,
         telemetry=parts.telemetry,
-        clock=parts.clock,
+        clock=ForwardClock(parts.clock),
         side_by_side=parts.limits.batch_side_by_side,
         after_answer=partial(_offer, parts.shadowing),
     )

@@ -87,19 +87,49 @@ class ScoringService:
     ) -> Produced:
         """The answer for a batch, told of its listings in their order; all of it is stored or none.
 
-        `champion_only` is for an answer that can name one model alone. At most `side_by_side` listings wait at once, so
-        that one batch weighs no more than that many callers.
+        `champion_only` is for an answer that can name one model alone.
         """
-        settled: dict[int, Settled] = {}
+        settled = [_good(one) for one in await self._settle_all(listings, champion_only=champion_only)]
+        return await self._store(settled, tell(settled), key)
+
+    async def each(
+        self,
+        listings: Sequence[Listing],
+        *,
+        tell: Callable[[Sequence[Settled | Exception]], bytes],
+        key: RequestKey | None,
+    ) -> Produced:
+        """The answer for a batch in which a listing may fail alone, told of each what became of it.
+
+        All others are stored or none. When every one failed, their first error is raised.
+        """
+        settled = await self._settle_all(listings)
+        good = [one for one in settled if isinstance(one, Settled)]
+        if settled and not good:
+            _good(settled[0])
+        return await self._store(good, tell(settled), key)
+
+    async def _settle_all(
+        self, listings: Sequence[Listing], *, champion_only: bool = False
+    ) -> Sequence[Settled | Exception]:
+        """In their order, an error where one failed that says nothing of the others; a ServiceError ends them all.
+
+        At most `side_by_side` wait at once, so that one batch weighs no more than that many callers.
+        """
+        settled: dict[int, Settled | Exception] = {}
 
         async def work(places: Iterator[tuple[int, Listing]]) -> None:
             for place, listing in places:
-                settled[place] = await self._settle(listing, champion_only=champion_only)
+                try:
+                    settled[place] = await self._settle(listing, champion_only=champion_only)
+                except ServiceError:
+                    raise
+                except Exception as error:
+                    settled[place] = error
 
         places = enumerate(listings)
         await _all_or_none([work(places) for _ in range(min(self._side_by_side, len(listings)))])
-        in_order = [settled[place] for place in range(len(listings))]
-        return await self._store(in_order, tell(in_order), key)
+        return [settled[place] for place in range(len(listings))]
 
     async def _settle(self, listing: Listing, *, champion_only: bool = False) -> Settled:
         canary = None if champion_only else self._model.canary_for(listing.listing_id)
@@ -156,6 +186,12 @@ def one_model(settled: Sequence[Settled]) -> str:
     if len(versions) > 1:
         raise ServiceError("another model came into service during this request; nothing was stored, repeat it")
     return versions.pop()
+
+
+def _good(settled: Settled | Exception) -> Settled:
+    if isinstance(settled, Exception):
+        raise settled
+    return settled
 
 
 async def _all_or_none(works: Sequence[Any]) -> None:
