@@ -20,7 +20,7 @@ class Limits:
     waiting_tokens: int = 65_536
     waiting_submissions: int = 1_024
     deadline_s: float = 5.0
-    connections: int = 8_192
+    connections: int = 10_000
     head_deadline_s: float = 15.0
     body_deadline_s: float = 15.0
     unread_deadline_s: float = 30.0

@@ -67,6 +67,12 @@ def broken(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
+def broken_bundles() -> tuple[str, ...]:
+    """All ways in which a bundle can be broken."""
+    return tuple(BROKEN)
+
+
+@pytest.fixture(scope="session")
 def make_broken_bundle() -> Callable[[Path, str], None]:
     """A factory of bundles that must not serve: `make_broken_bundle(folder, how)`, where `how` is one of BROKEN."""
     return _make_broken
