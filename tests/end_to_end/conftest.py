@@ -47,8 +47,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 class ServerProcess:
     """`fairstall serve` as a process of its own; `url` is known once it listens, `log` once it has ended."""
 
-    def __init__(self, home: Path, *options: str) -> None:
+    def __init__(self, home: Path, *options: str, files: int | None) -> None:
         command = [sys.executable, "-m", "fairstall.cli.main", "serve", "--home", str(home), *options]
+        if files:
+            command = ["sh", "-c", f'ulimit -n {files} && exec "$0" "$@"', *command]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.log: list[dict[str, Any]] = []
         for line in self._lines():
@@ -87,13 +89,14 @@ def home(tmp_path: Path) -> Path:
 def start_server(tiny_bundle: Bundle) -> Iterator[Callable[..., ServerProcess]]:
     """A factory of servers on a port of their own, killed in the end: `start_server(home, *options, follow=False)`.
 
-    They serve the tiny bundle, or the champion of the home folder with `follow`. Options given win.
+    They serve the tiny bundle, or the champion of the home folder with `follow`, and may have `files` files open.
+    Options given win.
     """
     started: list[ServerProcess] = []
 
-    def start(home: Path, *options: str, follow: bool = False) -> ServerProcess:
+    def start(home: Path, *options: str, follow: bool = False, files: int | None = None) -> ServerProcess:
         served = () if follow else ("--bundle", str(tiny_bundle.folder))
-        started.append(ServerProcess(home, "--port", "0", *served, *options))
+        started.append(ServerProcess(home, "--port", "0", *served, *options, files=files))
         return started[-1]
 
     yield start
