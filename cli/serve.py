@@ -18,6 +18,7 @@ from fairstall.cli.settings import (
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
+    DEFAULT_REMEMBERED_TEXTS,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
@@ -26,6 +27,7 @@ from fairstall.cli.settings import (
     NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
+    RememberedTextsSetting,
     WebhookNetworksSetting,
     database_url,
     models_folder,
@@ -71,6 +73,7 @@ def serve(
     policies: PoliciesSetting = None,
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
+    remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API until SIGTERM or Ctrl-C; requests in flight are answered first."""
@@ -83,6 +86,7 @@ def serve(
         policies=policies,
         control_rate=control_rate,
         near_duplicates=near_duplicates,
+        remembered_texts=remembered_texts,
         webhook_networks=webhook_networks,
     )
     run_app(app, listener)
@@ -97,6 +101,7 @@ def build_scoring_app(
     control_rate: float,
     webhook_networks: str = "",
     near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
+    remembered_texts: int = DEFAULT_REMEMBERED_TEXTS,
 ) -> "FastAPI":
     """The scoring app, its store migrated and its model loaded and warm; other apps can be mounted on it.
 
@@ -114,7 +119,7 @@ def build_scoring_app(
     home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(database)
     migrate(engine)
-    limits, telemetry, folder = Limits(), Telemetry(), models_folder(home)
+    limits, telemetry, folder = Limits(remembered_texts=remembered_texts), Telemetry(), models_folder(home)
     seen = pointer_signature(folder / POINTER_FILE)
     policy_set = load_policies(policies) if policies else starter_policies()
     control = ControlSample(control_key(home), control_rate)

@@ -16,6 +16,7 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DEFAULT_CONTROL_RATE = 0.01
 DEFAULT_NEAR_DUPLICATES = 0.75
+DEFAULT_REMEMBERED_TEXTS = 20_000
 
 HomeSetting: TypeAlias = Annotated[
     Path, typer.Option("--home", envvar="FAIRSTALL_HOME", help="The one folder that Fairstall writes to.")
@@ -80,6 +81,15 @@ NearDuplicatesSetting: TypeAlias = Annotated[
         min=0.0,
         max=1.0,
         help="How alike a blocked listing a new one must be to go to review, best 0.7 to 0.9; 0 compares nothing.",
+    ),
+]
+RememberedTextsSetting: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--remembered-texts",
+        envvar="FAIRSTALL_REMEMBERED_TEXTS",
+        min=0,
+        help="How many texts' scores are kept for the next listing with the same text; 0 scores each anew.",
     ),
 ]
 WebhookNetworksSetting: TypeAlias = Annotated[

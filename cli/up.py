@@ -16,6 +16,7 @@ from fairstall.cli.settings import (
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
+    DEFAULT_REMEMBERED_TEXTS,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
@@ -24,6 +25,7 @@ from fairstall.cli.settings import (
     NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
+    RememberedTextsSetting,
     WebhookNetworksSetting,
     database_url,
 )
@@ -52,6 +54,7 @@ def up(
     policies: PoliciesSetting = None,
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
+    remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
@@ -68,6 +71,7 @@ def up(
         policies=policies,
         control_rate=control_rate,
         near_duplicates=near_duplicates,
+        remembered_texts=remembered_texts,
         webhook_networks=webhook_networks,
     )
     engine = open_engine(url)
