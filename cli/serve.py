@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from fairstall.serving.reload import Canary
     from fairstall.serving.shadowing import Shadowing
     from fairstall.serving.webhooks.background import CourierThread
+    from fairstall.serving.writer import SubmissionStore
 
 log = logging.getLogger("fairstall.serving")
 
@@ -102,11 +103,14 @@ def build_scoring_app(
     webhook_networks: str = "",
     near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
     remembered_texts: int = DEFAULT_REMEMBERED_TEXTS,
+    store: "SubmissionStore | None" = None,
 ) -> "FastAPI":
     """The scoring app, its store migrated and its model loaded and warm; other apps can be mounted on it.
 
     Without `bundle` it serves the champion in the home folder, or the starter bundle as long as there is none, and
-    takes up each newly promoted one. Raises SetupError or StoreUnavailable.
+    takes up each newly promoted one. With a `store` decisions go there instead of into the database.
+
+    Raises SetupError or StoreUnavailable.
     """
     from fairstall.model.assess import none_known
     from fairstall.records.engine import migrate, open_engine
@@ -140,6 +144,7 @@ def build_scoring_app(
     return create_app(
         replace(
             parts,
+            store=store,
             blocked=blocked,
             courier=webhook_courier(engine, telemetry, webhook_networks),
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
