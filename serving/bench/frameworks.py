@@ -112,7 +112,7 @@ FRAMEWORKS = (
     Framework(
         "MLServer",
         "mlserver",
-        ("mlserver==1.7.1",),
+        ("mlserver==1.7.1", "uvloop<0.22"),  # its workers ask for an event loop that newer ones do not make
         _mlserver,
         Asking("/v2/models/listings/infer", _tensors, '"name":"probabilities"', _ID),
         prepare=_write_mlserver_settings,

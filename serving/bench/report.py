@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TypeAlias
 
 from rich.table import Table
 
@@ -17,7 +18,7 @@ FALLS_SHORT = "falls short"
 FIGURES_FOLDER = "figures"
 PLOT_NAME = "performance"
 
-Row = tuple[str, ...]
+Row: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
