@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def _short(listings: Sequence[Listing], bundle: Bundle) -> list[Listing]:
     tokenizer = Tokenizer.from_file(str(bundle.tokenizer))
     most = bundle.facts.max_tokens
     short = (one for one in listings if len(tokenizer.encode(one.title, one.description).ids) <= most)
-    found = [one for one, _ in zip(short, range(CHECKED_LISTINGS), strict=False)]
+    found = [*islice(short, CHECKED_LISTINGS)]
     if not found:
         raise SetupError(f"no listing has {most} tokens or fewer: nothing to check the frameworks with")
     return found

@@ -5,6 +5,7 @@ spared the requests which it held up (coordinated omission, Tene 2013). One thre
 timers of event loops are no finer than a millisecond.
 """
 
+import gc
 import re
 import select
 import socket
@@ -52,9 +53,11 @@ def open_loop(port: int, requests: Sequence[Request], proof: str, intended_s: Ti
     """Send each request at its intended time on a connection that is free, or wait for one of MOST_CONNECTIONS."""
     sender = _Sender(port, requests, proof.encode(), intended_s)
     spent = process_time()
+    gc.disable()  # a pause of the sender would look like one of the server
     try:
         took_s = sender.send_all()
     finally:
+        gc.enable()
         sender.close()
     good = sender.latencies_s[np.isfinite(sender.latencies_s)] * 1_000
     return Sent(
@@ -112,10 +115,10 @@ class _Sender:
         request = self._requests[place % len(self._requests)].numbered(self.run, place)
         with suppress(OSError):  # the server is gone or hung up: a request without an answer
             connection = self._connection()
+            self._busy.add(connection)
             connection.place = place
             connection.received.clear()
             connection.socket.sendall(request)
-            self._busy.add(connection)
 
     def _receive(self, longest_s: float) -> None:
         readable, _, _ = select.select(self._busy, (), (), max(0.0, longest_s))

@@ -52,6 +52,7 @@ def run_bench(plan: Plan, begin: Begin) -> BenchResult:
     stores = stores_at(plan.database, plan.folder)
     fill_ledger(plan, stores, partial(LedgerFiller, assessor, scorers, plan.listings, until=begun), begin)
     taking_part = _taking_part(plan, stores)
+    facts, install_mb = listing_facts(plan.listings, plan.source, assessor, scorers), serving_install_mb()
     progress = begin(f"{plan.pace.rounds} rounds", plan.pace.steps(taking_part.contestants))
     found = run_rounds(taking_part, plan.pace, progress)
     return BenchResult(
@@ -60,7 +61,7 @@ def run_bench(plan: Plan, begin: Begin) -> BenchResult:
         versions=versions(),
         bundle=plan.bundle.version,
         bundle_digest=plan.bundle.digest,
-        listings=listing_facts(plan.listings, plan.source, assessor, scorers),
+        listings=facts,
         settings=Settings(
             rounds=plan.pace.rounds,
             seconds=plan.pace.seconds,
@@ -68,7 +69,7 @@ def run_bench(plan: Plan, begin: Begin) -> BenchResult:
             database="PostgreSQL" if plan.database else "SQLite",
             quick=plan.pace == QUICK,
         ),
-        install_mb=serving_install_mb(),
+        install_mb=install_mb,
         raw=tuple(found.raw),
         servers=tuple(found.servers),
         failures=tuple(found.failures),

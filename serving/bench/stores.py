@@ -107,6 +107,6 @@ def count_decisions(url: str, *, run: str = "") -> int:
     """The decisions on listings whose id begins with `run`."""
     query = select(func.count()).select_from(decisions)
     if run:
-        query = query.where(decisions.c.listing_id >= run, decisions.c.listing_id < f"{run}~")
+        query = query.where(decisions.c.listing_id >= run, decisions.c.listing_id < f"{run}z")
     with opened(url) as engine, reading(engine) as connection:
         return int(connection.execute(query).scalar_one())
