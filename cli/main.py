@@ -40,6 +40,7 @@ COMMANDS = {
     "user": Entry("fairstall.cli.user:app", "labeling"),
     "key": Entry("fairstall.cli.key:app", "serving"),
     "rescan-prints": Entry("fairstall.cli.prints:rescan_prints", "serving"),
+    "bench": Entry("fairstall.cli.bench:app", "serving"),
     "webhook": Entry("fairstall.cli.webhook:app", "serving"),
 }
 

@@ -19,6 +19,7 @@ from fairstall.cli.settings import (
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
+    DEFAULT_REMEMBERED_TEXTS,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
@@ -28,6 +29,7 @@ from fairstall.cli.settings import (
     NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
+    RememberedTextsSetting,
     WebhookNetworksSetting,
     database_url,
     models_folder,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from fairstall.serving.reload import Canary
     from fairstall.serving.shadowing import Shadowing
     from fairstall.serving.webhooks.background import CourierThread
+    from fairstall.serving.writer import SubmissionStore
 
 log = logging.getLogger("fairstall.serving")
 
@@ -74,6 +77,7 @@ def serve(
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
     deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
+    remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API until SIGTERM or Ctrl-C; requests in flight are answered first."""
@@ -87,6 +91,7 @@ def serve(
         control_rate=control_rate,
         near_duplicates=near_duplicates,
         deadline_s=deadline,
+        remembered_texts=remembered_texts,
         webhook_networks=webhook_networks,
     )
     run_app(app, listener)
@@ -102,11 +107,15 @@ def build_scoring_app(
     webhook_networks: str = "",
     near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
     deadline_s: float = DEFAULT_DEADLINE_S,
+    remembered_texts: int = DEFAULT_REMEMBERED_TEXTS,
+    store: "SubmissionStore | None" = None,
 ) -> "FastAPI":
     """The scoring app, its store migrated and its model loaded and warm; other apps can be mounted on it.
 
     Without `bundle` it serves the champion in the home folder, or the starter bundle as long as there is none, and
-    takes up each newly promoted one. Raises SetupError or StoreUnavailable.
+    takes up each newly promoted one. With a `store` decisions go there instead of into the database.
+
+    Raises SetupError or StoreUnavailable.
     """
     from fairstall.model.assess import none_known
     from fairstall.records.engine import migrate, open_engine
@@ -119,7 +128,8 @@ def build_scoring_app(
     home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(database)
     migrate(engine)
-    limits, telemetry, folder = Limits(deadline_s=deadline_s), Telemetry(), models_folder(home)
+    limits = Limits(deadline_s=deadline_s, remembered_texts=remembered_texts)
+    telemetry, folder = Telemetry(), models_folder(home)
     seen = pointer_signature(folder / POINTER_FILE)
     policy_set = load_policies(policies) if policies else starter_policies()
     control = ControlSample(control_key(home), control_rate)
@@ -140,6 +150,7 @@ def build_scoring_app(
     return create_app(
         replace(
             parts,
+            store=store,
             blocked=blocked,
             courier=webhook_courier(engine, telemetry, webhook_networks),
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),

@@ -17,6 +17,7 @@ DEFAULT_PORT = 8000
 DEFAULT_CONTROL_RATE = 0.01
 DEFAULT_NEAR_DUPLICATES = 0.75
 DEFAULT_DEADLINE_S = 5.0
+DEFAULT_REMEMBERED_TEXTS = 20_000
 
 HomeSetting: TypeAlias = Annotated[
     Path, typer.Option("--home", envvar="FAIRSTALL_HOME", help="The one folder that Fairstall writes to.")
@@ -91,6 +92,15 @@ DeadlineSetting: TypeAlias = Annotated[
         min=0.05,
         max=60.0,
         help="Seconds that a listing may wait for its scores; then it becomes what the policies state as on_timeout.",
+    ),
+]
+RememberedTextsSetting: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--remembered-texts",
+        envvar="FAIRSTALL_REMEMBERED_TEXTS",
+        min=0,
+        help="How many texts' scores are kept for the next listing with the same text; 0 scores each anew.",
     ),
 ]
 WebhookNetworksSetting: TypeAlias = Annotated[

@@ -40,7 +40,7 @@ from fairstall.serving.shadow import Decided
 from fairstall.serving.shadowing import Shadowing
 from fairstall.serving.shell import Shell
 from fairstall.serving.webhooks.background import CourierThread
-from fairstall.serving.writer import GroupCommit
+from fairstall.serving.writer import GroupCommit, SubmissionStore
 
 log = logging.getLogger("fairstall.serving")
 
@@ -57,7 +57,7 @@ class Parts:
 
     Without a `canary` it answers every listing, and without a `shadowing` no bundle is scored beside it.
     Without a `courier` events wait until a process that has one delivers them. Without `blocked` nothing is compared
-    with what was blocked.
+    with what was blocked. Decisions are kept in the `store`, which is the ledger of `engine` when none is given.
     """
 
     engine: Engine
@@ -69,13 +69,16 @@ class Parts:
     shadowing: Shadowing | None = None
     canary: BesideWatch[Canary] | None = None
     blocked: BlockedWatch | None = None
+    store: SubmissionStore | None = None
     clock: Callable[[], datetime] = utc_now
 
 
 def create_app(parts: Parts) -> FastAPI:
     """The scoring API. Its lifespan ends the lanes and the writer, after they have finished what they had."""
     ledger = Ledger(parts.engine)
-    writer = GroupCommit(ledger, most_waiting=parts.limits.waiting_submissions, on_commit=parts.telemetry.commit)
+    writer = GroupCommit(
+        parts.store or ledger, most_waiting=parts.limits.waiting_submissions, on_commit=parts.telemetry.commit
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
