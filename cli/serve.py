@@ -18,6 +18,7 @@ from fairstall.cli.settings import (
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
+    TRACES_TO,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
@@ -29,11 +30,12 @@ from fairstall.cli.settings import (
     WebhookNetworksSetting,
     database_url,
     models_folder,
+    traces_wanted,
 )
 from fairstall.model.bundle import Bundle
 from fairstall.model.control import ControlSample, ListingShare
 from fairstall.model.deployed import POINTER_FILE, Beside, Role
-from fairstall.model.errors import SetupError
+from fairstall.model.errors import MissingExtra, SetupError
 from fairstall.model.policies import PolicySet
 from fairstall.model.policy_file import load_policies, starter_policies
 
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.reload import Canary
     from fairstall.serving.shadowing import Shadowing
+    from fairstall.serving.tracing import Tracing
     from fairstall.serving.webhooks.background import CourierThread
 
 log = logging.getLogger("fairstall.serving")
@@ -139,6 +142,7 @@ def build_scoring_app(
             courier=webhook_courier(engine, telemetry, webhook_networks),
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),
+            tracing=request_tracing() if traces_wanted() else None,
         )
     )
 
@@ -204,6 +208,17 @@ def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> 
 
     rules = AddressRules(read_networks(networks))
     return CourierThread(Courier(DeliveryQueue(engine), Sender(rules), telemetry, utc_now))
+
+
+def request_tracing() -> "Tracing":
+    """What traces requests, set up by OpenTelemetry's own variables. Raises MissingExtra."""
+    try:
+        from fairstall.serving.open_telemetry import export_traces
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        raise MissingExtra(" or ".join(TRACES_TO), "tracing") from error
+    return export_traces()
 
 
 def control_key(home: Path) -> bytes:

@@ -24,6 +24,7 @@ from fairstall.serving.cases import case_for
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.reload import ModelInService
+from fairstall.serving.tracing import stage, tell_of_listing
 from fairstall.serving.writer import GroupCommit
 
 log = logging.getLogger("fairstall.serving")
@@ -133,8 +134,10 @@ class ScoringService:
             repeated=scored.repeated,
         )
         entry = LedgerEntry(listing, decision, case, (decision_event(decision),), scored.prepared.fingerprint)
-        timings = scored.timings_ms | {"decide": (perf_counter() - begun) * 1_000}
+        ended = perf_counter()
+        timings = scored.timings_ms | {"decide": (ended - begun) * 1_000}
         self._telemetry.scored(timings)
+        tell_of_listing(scored.passage, decision, decide_at=begun, decided_at=ended)
         return Settled(entry, scored.prepared, assessor, timings)
 
     async def _store(self, settled: Sequence[Settled], answer: bytes, key: RequestKey | None) -> Produced:
@@ -142,12 +145,14 @@ class ScoringService:
         kept = key.kept(answer, self._clock()) if key else None
         if not entries and kept is None:
             return Produced(answer, stored=True)
-        stored = await self._writer.commit(Submission(entries, kept))
-        if stored:
+        with stage("commit") as facts:
+            commit = await self._writer.commit(Submission(entries, kept))
+            facts |= {"fairstall.decisions": len(entries), "fairstall.commit_submissions": commit.together}
+        if commit.stored:
             for entry in entries:
                 self._telemetry.stored(entry.decision)
             afterwards(partial(self._after_answer, settled))
-        return Produced(answer, stored=stored)
+        return Produced(answer, stored=commit.stored)
 
 
 def one_model(settled: Sequence[Settled]) -> str:
