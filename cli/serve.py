@@ -42,8 +42,10 @@ from fairstall.model.policy_file import load_policies, starter_policies
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import uvicorn
     from fastapi import FastAPI
     from sqlalchemy import Engine
+    from starlette.types import ASGIApp
 
     from fairstall.model.assess import LookAlikes
     from fairstall.serving.app import Parts
@@ -245,22 +247,32 @@ def run_app(app: "FastAPI", listener: socket.socket) -> None:
     """Serve on a listening socket until SIGTERM or SIGINT, and answer what is in flight before it ends."""
     import uvicorn
 
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=DRAIN_S,
-    )
+    config = server_config(app)
     # What was loaded so far stays for good: the collector need not walk it again while requests wait.
     gc.collect()
     gc.freeze()
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%d", host, port)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def server_config(app: "ASGIApp") -> "uvicorn.Config":
+    """How uvicorn serves an app. Nobody here speaks WebSocket, so a request for one is a request like any other."""
+    import uvicorn
+
+    from fairstall.serving.http_protocol import HttpProtocol
+
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=HttpProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
 
 
 def log_json_lines() -> None:
