@@ -20,6 +20,7 @@ from fairstall.cli.settings import (
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     DEFAULT_REMEMBERED_TEXTS,
+    TRACES_TO,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
@@ -33,19 +34,22 @@ from fairstall.cli.settings import (
     WebhookNetworksSetting,
     database_url,
     models_folder,
+    traces_wanted,
 )
 from fairstall.model.bundle import Bundle
 from fairstall.model.control import ControlSample, ListingShare
 from fairstall.model.deployed import POINTER_FILE, Beside, Role
-from fairstall.model.errors import SetupError
+from fairstall.model.errors import MissingExtra, SetupError
 from fairstall.model.policies import PolicySet
 from fairstall.model.policy_file import load_policies, starter_policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import uvicorn
     from fastapi import FastAPI
     from sqlalchemy import Engine
+    from starlette.types import ASGIApp
 
     from fairstall.model.assess import LookAlikes
     from fairstall.serving.app import Parts
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.reload import Canary
     from fairstall.serving.shadowing import Shadowing
+    from fairstall.serving.tracing import Tracing
     from fairstall.serving.webhooks.background import CourierThread
     from fairstall.serving.writer import SubmissionStore
 
@@ -155,6 +160,7 @@ def build_scoring_app(
             courier=webhook_courier(engine, telemetry, webhook_networks),
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),
+            tracing=request_tracing() if traces_wanted() else None,
         )
     )
 
@@ -222,6 +228,17 @@ def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> 
     return CourierThread(Courier(DeliveryQueue(engine), Sender(rules), telemetry, utc_now))
 
 
+def request_tracing() -> "Tracing":
+    """What traces requests, set up by OpenTelemetry's own variables. Raises MissingExtra."""
+    try:
+        from fairstall.serving.open_telemetry import export_traces
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        raise MissingExtra(" or ".join(TRACES_TO), "tracing") from error
+    return export_traces()
+
+
 def control_key(home: Path) -> bytes:
     """The key that draws the control sample, made once for each home folder and readable by its owner alone."""
     path = home / CONTROL_KEY_FILE
@@ -246,22 +263,32 @@ def run_app(app: "FastAPI", listener: socket.socket) -> None:
     """Serve on a listening socket until SIGTERM or SIGINT, and answer what is in flight before it ends."""
     import uvicorn
 
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=DRAIN_S,
-    )
+    config = server_config(app)
     # What was loaded so far stays for good: the collector need not walk it again while requests wait.
     gc.collect()
     gc.freeze()
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%d", host, port)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def server_config(app: "ASGIApp") -> "uvicorn.Config":
+    """How uvicorn serves an app. Nobody here speaks WebSocket, so a request for one is a request like any other."""
+    import uvicorn
+
+    from fairstall.serving.http_protocol import HttpProtocol
+
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=HttpProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
 
 
 def log_json_lines() -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -39,12 +40,15 @@ from fairstall.serving.service import ScoringService, Settled
 from fairstall.serving.shadow import Decided
 from fairstall.serving.shadowing import Shadowing
 from fairstall.serving.shell import Shell
+from fairstall.serving.tracing import Tracing
 from fairstall.serving.webhooks.background import CourierThread
 from fairstall.serving.writer import GroupCommit, SubmissionStore
 
 log = logging.getLogger("fairstall.serving")
 
 MODELS_LOOK_EVERY_S = 0.5
+# FastAPI's own would tell collectors the addresses of requests, and the words of exceptions with their stack.
+NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
 
 
 def utc_now() -> datetime:
@@ -57,7 +61,8 @@ class Parts:
 
     Without a `canary` it answers every listing, and without a `shadowing` no bundle is scored beside it.
     Without a `courier` events wait until a process that has one delivers them. Without `blocked` nothing is compared
-    with what was blocked. Decisions are kept in the `store`, which is the ledger of `engine` when none is given.
+    with what was blocked. Without `tracing` no request is traced. Decisions are kept in the `store`, which is the
+    ledger of `engine` when none is given.
     """
 
     engine: Engine
@@ -70,6 +75,7 @@ class Parts:
     canary: BesideWatch[Canary] | None = None
     blocked: BlockedWatch | None = None
     store: SubmissionStore | None = None
+    tracing: Tracing | None = None
     clock: Callable[[], datetime] = utc_now
 
 
@@ -90,10 +96,19 @@ def create_app(parts: Parts) -> FastAPI:
         if parts.shadowing:
             await asyncio.to_thread(parts.shadowing.close)
         await asyncio.to_thread(writer.close)
+        if parts.tracing:
+            await asyncio.to_thread(parts.tracing.close)
 
-    app = FastAPI(title="Fairstall", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan)
+    app = FastAPI(
+        title="Fairstall",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        telemetry=NO_TELEMETRY,
+    )
     app.openapi = openapi_document  # type: ignore[method-assign]
-    app.add_middleware(Shell, telemetry=parts.telemetry)
+    app.add_middleware(Shell, telemetry=parts.telemetry, tracing=parts.tracing)
     app.add_exception_handler(FairstallError, _problem)
     app.add_exception_handler(HTTPException, _http_problem)
     _add_routes(app, parts, ledger, writer)
