@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
     from sqlalchemy import Engine
-    from starlette.types import ASGIApp
 
     from fairstall.model.assess import LookAlikes
     from fairstall.serving.app import Parts
@@ -133,7 +132,7 @@ def build_scoring_app(
     home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(database)
     migrate(engine)
-    limits = Limits(deadline_s=deadline_s, remembered_texts=remembered_texts)
+    limits = allowed_limits(Limits(deadline_s=deadline_s, remembered_texts=remembered_texts))
     telemetry, folder = Telemetry(), models_folder(home)
     seen = pointer_signature(folder / POINTER_FILE)
     policy_set = load_policies(policies) if policies else starter_policies()
@@ -163,6 +162,13 @@ def build_scoring_app(
             tracing=request_tracing() if traces_wanted() else None,
         )
     )
+
+
+def allowed_limits(limits: "Limits") -> "Limits":
+    """The same, with no more connections than this process may have files open."""
+    from fairstall.serving.connections import room_for_connections
+
+    return replace(limits, connections=room_for_connections(limits.connections))
 
 
 def canary_watch(
@@ -272,16 +278,14 @@ def run_app(app: "FastAPI", listener: socket.socket) -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def server_config(app: "ASGIApp") -> "uvicorn.Config":
+def server_config(app: "FastAPI") -> "uvicorn.Config":
     """How uvicorn serves an app. Nobody here speaks WebSocket, so a request for one is a request like any other."""
     import uvicorn
-
-    from fairstall.serving.http_protocol import HttpProtocol
 
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=HttpProtocol,
+        http=app.state.connection,
         ws="none",
         log_config=None,
         access_log=False,

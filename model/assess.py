@@ -1,5 +1,6 @@
 """One listing through the whole model side: view, rules, windows, scores, decide(). No storage and no waiting."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -9,6 +10,7 @@ from fairstall.model.control import NO_CONTROL, ControlSample
 from fairstall.model.decide import Doubt, Likeness, Outcome, RuleMatch, decide
 from fairstall.model.decision import Assessment, Sampling, Versions
 from fairstall.model.encoding import Windows, bundle_encoder
+from fairstall.model.errors import BundleError, NoScore
 from fairstall.model.fingerprint import fingerprint
 from fairstall.model.language import LanguageGate
 from fairstall.model.listing import Listing
@@ -18,6 +20,8 @@ from fairstall.model.scorer import Logits, Scorer, run_side_by_side
 from fairstall.model.view import ListingView, disguised, view_listing
 
 LookAlikes: TypeAlias = Callable[[bytes], Sequence[Likeness]]
+
+_ORDINARY = Listing("", "", "é с", "Ordinary words of an ordinary listing.")
 
 
 def none_known(_fingerprint: bytes) -> Sequence[Likeness]:
@@ -63,7 +67,19 @@ class Assessor:
     def warm_up(self) -> None:
         """Load the tables and the language identifier now (about a second) rather than with the first listing."""
         self._language.warm_up()
-        self.prepare(Listing("", "", "é с", "Ordinary words of an ordinary listing."))
+        self.prepare(_ORDINARY)
+
+    def prove(self, scorer: Scorer) -> None:
+        """Take an ordinary listing all the way, and the tokenizer's last token through a window of full length.
+
+        Raises BundleError when tokenizer and graph do not belong together, or what comes out are no probabilities.
+        """
+        prepared = self.prepare(_ORDINARY)
+        longest = [self._encoder.last_token] * self.bundle.facts.max_tokens
+        try:
+            self.conclude(prepared, scorer.run([*prepared.windows.ids, longest]))
+        except Exception as error:  # the runtime's errors share no base class
+            raise BundleError(f"{self.bundle.folder} scores nothing that its tokenizer reads: {error}") from error
 
     def prepares_like(self, other: "Assessor") -> bool:
         """Whether both prepare any listing alike: the same policies, languages, tokens and windows."""
@@ -96,7 +112,7 @@ class Assessor:
     def conclude(self, prepared: Prepared, logits: Logits) -> Assessment:
         """The assessment of a prepared listing from the logits of its windows, shape (windows, labels).
 
-        Windows are pooled per policy by maximum, so that a violation cannot hide in a long text.
+        Windows are pooled per policy by maximum, so that a violation cannot hide in a long text. Raises NoScore.
         """
         facts = self.bundle.facts
         pooled = cast(list[float], logits.max(axis=0).tolist())
@@ -104,6 +120,8 @@ class Assessor:
             label: facts.calibration[label].probability(logit)
             for label, logit in zip(facts.labels, pooled, strict=True)
         }
+        if not all(map(math.isfinite, (*pooled, *probabilities.values()))):
+            raise NoScore(f"the model {self.bundle.version} gave no number for a listing")
         return self._concluded(prepared, probabilities, prepared.doubts)
 
     def _concluded(self, prepared: Prepared, probabilities: Mapping[str, float], doubts: Sequence[Doubt]) -> Assessment:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fairstall.model.calibration import PlattCalibration
 from fairstall.model.certificates import PolicyThresholds, thresholds_from_json
@@ -91,7 +91,7 @@ def open_bundle(folder: Path) -> Bundle:
     """The bundle in `folder`. Raises BundleError that names the file that is missing, altered or unreadable."""
     path = folder / FACTS_FILE
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), parse_constant=_no_such_number)
     except FileNotFoundError as error:
         raise BundleError(f"{folder} is no bundle: {FACTS_FILE} is missing") from error
     except (OSError, ValueError) as error:
@@ -101,8 +101,9 @@ def open_bundle(folder: Path) -> Bundle:
     digest = content.pop("digest", None)
     if digest != _digest(content):
         raise BundleError(f"{path} was altered: its digest does not match its content")
+    files = content.get("files")
     for name in SEALED_FILES:
-        if _file_sha256(folder / name) != content["files"].get(name):
+        if not isinstance(files, dict) or _file_sha256(folder / name) != files.get(name):
             raise BundleError(f"{folder / name} was altered: its SHA-256 is not the one in {FACTS_FILE}")
     return Bundle(folder=folder, facts=_facts(content, path), digest=str(digest))
 
@@ -123,6 +124,10 @@ def _facts(content: Mapping[str, Any], path: Path) -> BundleFacts:
     if unready:
         raise BundleError(f"{path} has no calibration or thresholds for {', '.join(unready)}")
     return facts
+
+
+def _no_such_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _digest(content: Mapping[str, Any]) -> str:

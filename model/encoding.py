@@ -39,6 +39,11 @@ class Encoder:
         mine, theirs = ((e.max_tokens, e.overlap_tokens, e.max_windows) for e in (self, other))
         return mine == theirs and bool(self.tokenizer.to_str() == other.tokenizer.to_str())
 
+    @property
+    def last_token(self) -> int:
+        """The highest token id that it gives."""
+        return int(self.tokenizer.get_vocab_size()) - 1
+
     def windows(self, view: ListingView) -> Windows:
         title, description = self._ids(view.title.text), self._ids(view.description.text)
         longest_title = self.max_tokens // TITLE_SHARE

@@ -6,6 +6,7 @@ FairstallError
 │   ├── BundleError            a bundle is incomplete, altered or made for another format
 │   ├── CorpusError            a corpus is missing or is not the one that the recipe was written for
 │   └── MissingExtra           a command needs packages that are not installed
+├── NoScore                    the model gave no number for a listing: a fault of the bundle
 ├── InputError                 the caller can mend it: becomes a 4xx
 │   ├── ListingError           a listing's field is missing, too long or of the wrong type
 │   ├── NotFound               no such decision, case, user or key
@@ -69,6 +70,10 @@ class MissingExtra(SetupError):
 
     def __init__(self, command: str, extra: str) -> None:
         super().__init__(f"'{command}' needs the '{extra}' extra: pip install 'fairstall[{extra}]'")
+
+
+class NoScore(FairstallError):
+    """The model gave no number for this listing."""
 
 
 class InputError(FairstallError):

@@ -22,6 +22,8 @@ from fairstall.records.ledger import Ledger
 from fairstall.serving.authenticator import Authenticator
 from fairstall.serving.besides import BesideWatch
 from fairstall.serving.blocked_watch import BlockedWatch
+from fairstall.serving.clock import ForwardClock
+from fairstall.serving.connections import connection_class
 from fairstall.serving.dialects import error_response
 from fairstall.serving.endpoints import Endpoints
 from fairstall.serving.idempotency import OncePerKey
@@ -80,7 +82,10 @@ class Parts:
 
 
 def create_app(parts: Parts) -> FastAPI:
-    """The scoring API. Its lifespan ends the lanes and the writer, after they have finished what they had."""
+    """The scoring API. Its lifespan ends the lanes and the writer, after they have finished what they had.
+
+    `state.connection` is the class of its connections, for `uvicorn.Config(http=...)`.
+    """
     ledger = Ledger(parts.engine)
     writer = GroupCommit(
         parts.store or ledger, most_waiting=parts.limits.waiting_submissions, on_commit=parts.telemetry.commit
@@ -107,6 +112,7 @@ def create_app(parts: Parts) -> FastAPI:
         lifespan=lifespan,
         telemetry=NO_TELEMETRY,
     )
+    app.state.connection = connection_class(parts.limits, parts.telemetry)
     app.openapi = openapi_document  # type: ignore[method-assign]
     app.add_middleware(Shell, telemetry=parts.telemetry, tracing=parts.tracing)
     app.add_exception_handler(FairstallError, _problem)
@@ -120,7 +126,7 @@ def _service(parts: Parts, writer: GroupCommit) -> ScoringService:
         model=parts.model,
         writer=writer,
         telemetry=parts.telemetry,
-        clock=parts.clock,
+        clock=ForwardClock(parts.clock),
         side_by_side=parts.limits.batch_side_by_side,
         after_answer=partial(_offer, parts.shadowing),
     )

@@ -192,6 +192,7 @@ def open_batcher(
     assessor = Assessor(bundle, policies, control, look_alikes)
     assessor.warm_up()
     scorers = [OnnxScorer(bundle) for _ in range(limits.lanes)]
+    assessor.prove(scorers[0])
     for scorer in scorers:
         for tokens in sorted({min(tokens, bundle.facts.max_tokens) for tokens in WARM_UP_TOKENS}):
             scorer.run([[0] * tokens] * BATCH_WINDOWS)

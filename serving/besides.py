@@ -47,8 +47,8 @@ class BesideWatch(Generic[T]):
         try:
             beside = self._deployments.beside(self._role)
             opened = await asyncio.to_thread(self._open, beside) if beside else None
-        except SetupError as error:
-            log.error("the %s was refused: %s", self._role, error)
+        except Exception as error:
+            log.error("the %s was refused: %s", self._role, error, exc_info=not isinstance(error, SetupError))
             self._on_refused()
             beside = opened = None
         self._take_up(opened)

@@ -4,15 +4,17 @@ import asyncio
 import json
 from collections.abc import Collection
 from decimal import Decimal
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
-from fairstall.model.errors import ListingError
+from fairstall.model.errors import ListingError, Overloaded
 from fairstall.model.listing import Listing
 from fairstall.model.wire import ListingBody, listing_error
+from fairstall.serving.afterwards import afterwards
 from fairstall.serving.problems import BodyTooLarge, CallerLeft, Malformed, SlowCaller, UnsupportedMedia
 
 JSON = "application/json"
@@ -20,8 +22,29 @@ JSON = "application/json"
 Body = TypeVar("Body", bound=BaseModel)
 
 
-async def read_body(request: Request, *, limit_bytes: int, within_s: float, media: Collection[str] = (JSON,)) -> bytes:
-    """The body of a JSON request. Raises UnsupportedMedia, BodyTooLarge (before all of it was taken) or SlowCaller.
+class BodyRoom:
+    """What the bodies of all requests together take, from the arrival of each part until its request is answered."""
+
+    def __init__(self, *, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._held_bytes = 0
+
+    def take(self, size: int) -> None:
+        """Raises Overloaded when there is no room, unless it is empty: one always fits."""
+        if self._held_bytes and self._held_bytes + size > self._most_bytes:
+            raise Overloaded(f"bodies of {self._held_bytes:,} bytes are at work, which is the most; try again shortly")
+        self._held_bytes += size
+        afterwards(partial(self._give_back, size))
+
+    def _give_back(self, size: int) -> None:
+        self._held_bytes -= size
+
+
+async def read_body(
+    request: Request, room: BodyRoom, *, limit_bytes: int, within_s: float, media: Collection[str] = (JSON,)
+) -> bytes:
+    """The body of a JSON request. Raises UnsupportedMedia, BodyTooLarge (before all of it was taken), SlowCaller, or
+    Overloaded when there is no `room` for it, where it stays until the request is answered.
 
     `media` are the media types that callers of this protocol give to their JSON; "" stands for none at all.
     """
@@ -36,6 +59,7 @@ async def read_body(request: Request, *, limit_bytes: int, within_s: float, medi
                 size += len(part)
                 if size > limit_bytes:
                     raise _too_large(limit_bytes)
+                room.take(len(part))
                 parts.append(part)
     except TimeoutError as error:
         raise SlowCaller(f"the body did not arrive within {within_s:g} seconds") from error

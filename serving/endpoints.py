@@ -1,7 +1,9 @@
 """Fairstall's own endpoints: who asks, what they sent, and how it is answered. The work is `service`'s."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -21,6 +23,8 @@ from fairstall.serving.intake import Intake, json_response
 from fairstall.serving.problems import problem_body
 from fairstall.serving.reload import ModelInService
 from fairstall.serving.service import ScoringService, Settled
+
+log = logging.getLogger("fairstall.serving")
 
 Item: TypeAlias = Listing | ListingError
 
@@ -56,16 +60,18 @@ class Endpoints:
         caller, with_scores = await self._intake.caller(request, Scope.SCORE), _wants_scores(request)
         body = await self._intake.body(request, self._intake.limits.batch_bytes)
 
+        def tell(items: Sequence[Item], settled: Sequence[Settled | Exception]) -> bytes:
+            for fault in settled:
+                if isinstance(fault, Exception):
+                    log.error("request %s: a listing failed", request.state.request_id, exc_info=fault)
+            return _batch_answer(items, settled, with_scores=with_scores)
+
         async def produce(key: RequestKey | None) -> Produced:
             values = read_listings(read_json(body), at_most=self._intake.limits.batch_listings)
             items = [_item(value) for value in values]
             listings = [item for item in items if isinstance(item, Listing)]
             self._intake.charge(caller, len(listings))
-            return await self._service.many(
-                listings,
-                tell=lambda settled: _batch_answer(items, settled, with_scores=with_scores),
-                key=key,
-            )
+            return await self._service.each(listings, tell=partial(tell, items), key=key)
 
         return await self._intake.answer(request, caller, body, produce, variant=f"?scores={with_scores}")
 
@@ -108,14 +114,13 @@ def _answer(settled: Settled, *, with_scores: bool) -> dict[str, Any]:
     )
 
 
-def _batch_answer(items: Sequence[Item], settled: Sequence[Settled], *, with_scores: bool) -> bytes:
-    """An answer for each listing, and an error in the place of each item that is none."""
+def _batch_answer(items: Sequence[Item], settled: Sequence[Settled | Exception], *, with_scores: bool) -> bytes:
+    """An answer for each listing, and an error in the place of each item that is none or failed."""
     answers = iter(settled)
+    results = [item if isinstance(item, ListingError) else next(answers) for item in items]
     told = [
-        {"error": problem_body(item)}
-        if isinstance(item, ListingError)
-        else _answer(next(answers), with_scores=with_scores)
-        for item in items
+        {"error": problem_body(one)} if isinstance(one, Exception) else _answer(one, with_scores=with_scores)
+        for one in results
     ]
     return orjson.dumps({"answers": told})
 

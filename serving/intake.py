@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from fairstall.records.keys import ApiKey, Scope
 from fairstall.serving.authenticator import Authenticator
-from fairstall.serving.bodies import JSON, read_body
+from fairstall.serving.bodies import JSON, BodyRoom, read_body
 from fairstall.serving.idempotency import HEADER, OncePerKey, Produced, RequestKey, request_key
 from fairstall.serving.limits import Limits
-from fairstall.serving.problems import CallerLeft
+from fairstall.serving.problems import CROWDED, CallerLeft, Crowded
 from fairstall.serving.rates import Rates
 
 
@@ -24,9 +24,12 @@ class Intake:
         self._rates = rates
         self._once = once
         self.limits = limits
+        self._room = BodyRoom(most_bytes=limits.held_bytes)
 
     async def caller(self, request: Request, needs: Scope) -> ApiKey:
-        """Whose key the request carries. Raises Unauthorized, Forbidden or RateLimited."""
+        """Whose key the request carries. Raises Crowded, Unauthorized, Forbidden or RateLimited."""
+        if request.scope["state"].get(CROWDED):
+            raise Crowded(f"more than {self.limits.connections:,} connections are open; nothing was stored")
         key = await self._authenticator.key(request.headers.get("authorization"), needs=needs)
         self._rates.check(key)
         return key
@@ -38,7 +41,7 @@ class Intake:
     async def body(self, request: Request, limit_bytes: int, *, media: Collection[str] = (JSON,)) -> bytes:
         """The bytes of a JSON body, in time and within the limit. Raises what `read_body` raises."""
         within_s = self.limits.body_deadline_s
-        return await read_body(request, limit_bytes=limit_bytes, within_s=within_s, media=media)
+        return await read_body(request, self._room, limit_bytes=limit_bytes, within_s=within_s, media=media)
 
     async def answer(
         self,

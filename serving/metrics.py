@@ -55,6 +55,13 @@ class Telemetry:
         self._responses = Counter(
             "fairstall_responses", "HTTP responses, by route and status.", ["route", "status"], registry=self.registry
         )
+        self._connections = Gauge("fairstall_connections", "Connections that are open.", registry=self.registry)
+        self._connections_ended = Counter(
+            "fairstall_connections_ended",
+            "Connections that this side ended before a request on them could be answered, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
         self._batches = Histogram(
             "fairstall_batch_windows", "Windows run at once.", buckets=(1, 2, 3, 4), registry=self.registry
         )
@@ -143,6 +150,12 @@ class Telemetry:
     def responded(self, route: str, status: int, seconds: float) -> None:
         self._responses.labels(route, str(status)).inc()
         self._stages.labels("request").observe(seconds)
+
+    def connections(self, count: int) -> None:
+        self._connections.set(count)
+
+    def connection_ended(self, reason: str) -> None:
+        self._connections_ended.labels(reason).inc()
 
     def reloaded(self, *, accepted: bool) -> None:
         self._reloads.labels("accepted" if accepted else "refused").inc()

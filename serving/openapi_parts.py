@@ -22,7 +22,7 @@ SERVICE = {
     415: "The body is not `application/json`.",
     422: "A field is missing, unknown or wrong, or the Idempotency-Key was used for another request.",
     429: "Too many listings are waiting, or the key scores faster than it may; `Retry-After` says when to come back.",
-    503: "Too late, or the store is unavailable; `Retry-After` says when to come back. Nothing was stored.",
+    503: "Too late, too crowded, or the store is unavailable; `Retry-After` says when to return. Nothing was stored.",
 }
 IDEMPOTENCY_KEY = {
     "name": HEADER,

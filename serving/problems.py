@@ -25,6 +25,7 @@ from fairstall.model.errors import (
 Entry = TypeVar("Entry")
 
 PROBLEM_JSON = "application/problem+json"
+CROWDED = "crowded"  # in the state of a request: it came on a connection above the limit
 TYPE_PREFIX = "urn:fairstall:problem:"
 
 
@@ -46,6 +47,18 @@ class UnsupportedMedia(InputError):
 
 class SlowCaller(InputError):
     """The body took too long to arrive."""
+
+
+class SlowHead(InputError):
+    """The head of the request took too long to arrive."""
+
+
+class HeadTooLarge(InputError):
+    """Address and headers are larger than any request needs."""
+
+
+class Crowded(ServiceError):
+    """Too many connections are open."""
 
 
 class KeyReused(InputError):
@@ -85,15 +98,18 @@ class Kind:
 _TRY_AGAIN = {"Retry-After": "1"}
 _TRY_LATER = {"Retry-After": "2"}
 _LOGGED = "An unexpected error was logged under this request id."
+_CLOSE = {"Connection": "close"}
 _NOT_STORED = "The database is locked, full or gone; nothing was stored. Try again shortly."
 
 INTERNAL = Kind(500, "internal", "Something went wrong on our side", _LOGGED)
 KINDS: Mapping[type[FairstallError], Kind] = {
     ListingError: Kind(422, "invalid-field", "A field is missing, unknown or wrong"),
     Malformed: Kind(400, "malformed", "The request cannot be read"),
-    BodyTooLarge: Kind(413, "too-large", "The body is too large", headers={"Connection": "close"}),
+    BodyTooLarge: Kind(413, "too-large", "The body is too large", headers=_CLOSE),
+    HeadTooLarge: Kind(431, "head-too-large", "The head of the request is too large", headers=_CLOSE),
     UnsupportedMedia: Kind(415, "unsupported-media", "The body has to be JSON"),
-    SlowCaller: Kind(408, "slow", "The body took too long to arrive", headers={"Connection": "close"}),
+    SlowCaller: Kind(408, "slow", "The body took too long to arrive", headers=_CLOSE),
+    SlowHead: Kind(408, "slow-head", "The head of the request took too long to arrive", headers=_CLOSE),
     KeyReused: Kind(422, "idempotency-key-reused", "The Idempotency-Key was used for another request"),
     CallerLeft: Kind(499, "caller-left", "The caller left before there was an answer"),
     NoSuchMethod: Kind(405, "method-not-allowed", "This address does not take that method"),
@@ -108,6 +124,7 @@ KINDS: Mapping[type[FairstallError], Kind] = {
     Overloaded: Kind(429, "overloaded", "Too many listings are waiting", headers=_TRY_AGAIN),
     DeadlineExceeded: Kind(503, "deadline", "The answer would come too late", headers=_TRY_AGAIN),
     StoreUnavailable: Kind(503, "store-unavailable", "The store is unavailable", _NOT_STORED, _TRY_LATER),
+    Crowded: Kind(503, "crowded", "Too many connections are open", headers=_TRY_LATER | _CLOSE),
     ServiceError: Kind(503, "unavailable", "The service cannot answer now", headers=_TRY_LATER),
     FairstallError: INTERNAL,
 }

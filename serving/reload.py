@@ -109,8 +109,9 @@ class BundleWatch:
         self._seen = signature
         try:
             batcher = await asyncio.to_thread(self._open)
-        except SetupError as error:
-            log.error("the promoted bundle was refused, the one in service goes on: %s", error)
+        except Exception as error:
+            unforeseen = not isinstance(error, SetupError)
+            log.error("the promoted bundle was refused, the one in service goes on: %s", error, exc_info=unforeseen)
             self._telemetry.reloaded(accepted=False)
             return False
         if batcher is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,21 +95,52 @@ class ScoringService:
     ) -> Produced:
         """The answer for a batch, told of its listings in their order; all of it is stored or none.
 
-        `champion_scores` is for an answer that can name one model alone and has to tell its scores. At most
-        `side_by_side` listings wait at once, so that one batch weighs no more than that many callers.
+        `champion_scores` is for an answer that can name one model alone and has to tell its scores.
         """
-        settled: dict[int, Settled] = {}
+        settle = self._settle_by_champion if champion_scores else self._settle
+        with self._stating():
+            settled = [_good(one) for one in await self._settle_all(listings, settle)]
+            return await self._store(settled, tell(settled), key)
+
+    async def each(
+        self,
+        listings: Sequence[Listing],
+        *,
+        tell: Callable[[Sequence[Settled | Exception]], bytes],
+        key: RequestKey | None,
+    ) -> Produced:
+        """The answer for a batch in which a listing may fail alone, told of each what became of it.
+
+        All others are stored or none. When every one failed, their first error is raised.
+        """
+        with self._stating():
+            settled = await self._settle_all(listings, self._settle)
+            good = [one for one in settled if isinstance(one, Settled)]
+            if settled and not good:
+                _good(settled[0])
+            return await self._store(good, tell(settled), key)
+
+    async def _settle_all(
+        self, listings: Sequence[Listing], settle: Callable[[Listing], Awaitable[Settled]]
+    ) -> Sequence[Settled | Exception]:
+        """In their order, an error where one failed that says nothing of the others; a ServiceError ends them all.
+
+        At most `side_by_side` wait at once, so that one batch weighs no more than that many callers.
+        """
+        settled: dict[int, Settled | Exception] = {}
 
         async def work(places: Iterator[tuple[int, Listing]]) -> None:
             for place, listing in places:
-                settled[place] = await settle(listing)
+                try:
+                    settled[place] = await settle(listing)
+                except ServiceError:
+                    raise
+                except Exception as error:
+                    settled[place] = error
 
-        settle = self._settle_by_champion if champion_scores else self._settle
         places = enumerate(listings)
-        with self._stating():
-            await _all_or_none([work(places) for _ in range(min(self._side_by_side, len(listings)))])
-            in_order = [settled[place] for place in range(len(listings))]
-            return await self._store(in_order, tell(in_order), key)
+        await _all_or_none([work(places) for _ in range(min(self._side_by_side, len(listings)))])
+        return [settled[place] for place in range(len(listings))]
 
     async def _settle(self, listing: Listing) -> Settled:
         admitted_at = perf_counter()
@@ -208,6 +239,12 @@ def one_model(settled: Sequence[Settled]) -> str:
     if len(versions) > 1:
         raise ServiceError("another model came into service during this request; nothing was stored, repeat it")
     return versions.pop()
+
+
+def _good(settled: Settled | Exception) -> Settled:
+    if isinstance(settled, Exception):
+        raise settled
+    return settled
 
 
 async def _all_or_none(works: Sequence[Any]) -> None:

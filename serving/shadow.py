@@ -200,10 +200,11 @@ class ShadowParts:
 
     def open(self, bundle: Bundle, beside: Beside) -> Shadow:
         """A bundle at work as the shadow, on its share of listings. Raises BundleError."""
-        assessor = Assessor(bundle, self.policies, self.control, self.look_alikes)
+        assessor, scorer = Assessor(bundle, self.policies, self.control, self.look_alikes), OnnxScorer(bundle)
+        assessor.prove(scorer)
         return Shadow(
             assessor,
-            OnnxScorer(bundle),
+            scorer,
             sample=ListingShare(self.control.key, Role.SHADOW, beside.share),
             wait_until_idle=self.wait_until_idle,
             store=self.store,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fairstall.model.bundle import CARD_FILE, MODEL_FILE, TOKENIZER_FILE, Bundle, BundleFacts, seal_bundle
+from fairstall.model.bundle import CARD_FILE, FACTS_FILE, MODEL_FILE, TOKENIZER_FILE, Bundle, BundleFacts, seal_bundle
 from fairstall.model.calibration import PlattCalibration
 from fairstall.model.certificates import Certificate, PolicyThresholds, Threshold
 
@@ -38,6 +38,16 @@ TINY_WORDS: Mapping[str, Mapping[str, float]] = {
 _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _BIAS = -5.0
 
+# What a broken bundle is refused for, and the words that say so.
+BROKEN: Mapping[str, str] = {
+    "cut short": "model.onnx was altered",
+    "altered": "card.md was altered",
+    "unreadable": "bundle.json cannot be read",
+    "incomplete": "tokenizer.json is missing",
+    "gives no numbers": "gave no number",
+    "another's tokenizer": "scores nothing that its tokenizer reads",
+}
+
 
 @pytest.fixture(scope="session")
 def make_tiny_bundle() -> Callable[..., Bundle]:
@@ -48,6 +58,24 @@ def make_tiny_bundle() -> Callable[..., Bundle]:
     block threshold at 0.9; the other labels have only a release threshold, at 0.1.
     """
     return _make
+
+
+@pytest.fixture(params=BROKEN)
+def broken(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Each way in which a bundle can be broken, and the words that tell of it."""
+    return request.param, BROKEN[request.param]
+
+
+@pytest.fixture(scope="session")
+def broken_bundles() -> tuple[str, ...]:
+    """All ways in which a bundle can be broken."""
+    return tuple(BROKEN)
+
+
+@pytest.fixture(scope="session")
+def make_broken_bundle() -> Callable[[Path, str], None]:
+    """A factory of bundles that must not serve: `make_broken_bundle(folder, how)`, where `how` is one of BROKEN."""
+    return _make_broken
 
 
 @pytest.fixture(scope="session")
@@ -194,7 +222,24 @@ def _receiving(tls: SSLContext | None) -> Iterator[Receiver]:
         server.server_close()
 
 
-def _make(folder: Path, *, words: Mapping[str, Mapping[str, float]] = TINY_WORDS, **changes: Any) -> Bundle:
+def _make_broken(folder: Path, how: str) -> None:
+    bundle = _make(folder, name="broken", bias=float("nan") if how == "gives no numbers" else _BIAS)
+    if how == "cut short":
+        bundle.model.write_bytes(bundle.model.read_bytes()[:-100])
+    elif how == "altered":
+        bundle.card.write_text("another card")
+    elif how == "unreadable":
+        (folder / FACTS_FILE).write_text("{")
+    elif how == "incomplete":
+        bundle.tokenizer.unlink()
+    elif how == "another's tokenizer":
+        bundle.tokenizer.write_text(json.dumps(_tokenizer([*_SPECIAL_TOKENS, *(f"word{n}" for n in range(99))])))
+        seal_bundle(folder, bundle.facts)
+
+
+def _make(
+    folder: Path, *, words: Mapping[str, Mapping[str, float]] = TINY_WORDS, bias: float = _BIAS, **changes: Any
+) -> Bundle:
     labels = tuple(changes.get("labels", TINY_LABELS))
     facts: dict[str, Any] = {
         "name": "tiny",
@@ -212,7 +257,7 @@ def _make(folder: Path, *, words: Mapping[str, Mapping[str, float]] = TINY_WORDS
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = [*_SPECIAL_TOKENS, *sorted(words)]
     (folder / TOKENIZER_FILE).write_text(json.dumps(_tokenizer(vocabulary)), encoding="utf-8")
-    (folder / MODEL_FILE).write_bytes(_graph(vocabulary, words, labels))
+    (folder / MODEL_FILE).write_bytes(_graph(vocabulary, words, labels, bias))
     (folder / CARD_FILE).write_text("# tiny\n\nA bag of a dozen words, for tests.\n", encoding="utf-8")
     return seal_bundle(folder, BundleFacts(**{**facts, **changes}))
 
@@ -254,7 +299,9 @@ def _tokenizer(vocabulary: list[str]) -> dict[str, Any]:
     }
 
 
-def _graph(vocabulary: list[str], words: Mapping[str, Mapping[str, float]], labels: tuple[str, ...]) -> bytes:
+def _graph(
+    vocabulary: list[str], words: Mapping[str, Mapping[str, float]], labels: tuple[str, ...], bias: float
+) -> bytes:
     """Gather -> masked sum -> MatMul -> Add: input_ids, attention_mask (batch, tokens) -> logits (batch, labels)."""
     import numpy as np
     from onnx import TensorProto, checker, helper, numpy_helper
@@ -267,7 +314,7 @@ def _graph(vocabulary: list[str], words: Mapping[str, Mapping[str, float]], labe
     constants = {
         "embedding": embedding,
         "head": np.eye(len(labels), dtype=np.float32),
-        "bias": np.full(len(labels), _BIAS, dtype=np.float32),
+        "bias": np.full(len(labels), bias, dtype=np.float32),
         "last_axis": np.array([2], dtype=np.int64),
         "token_axis": np.array([1], dtype=np.int64),
     }

@@ -63,7 +63,10 @@ class Fairstall:
     def score_batch(
         self, listings: Sequence[ListingFields], *, scores: bool = False, idempotency_key: str | None = None
     ) -> list[Decision | ClientError]:
-        """Decide 1 to 100 listings: for each a Decision, or the InvalidListing that says what is wrong with it."""
+        """Decide 1 to 100 listings: for each a Decision, or the InvalidListing that says what is wrong with it.
+
+        A listing that the service failed at, alone among others, has Failed in its place.
+        """
         return self._run(calls.score_batch(listings, scores=scores, idempotency_key=idempotency_key))
 
     def decision(self, decision_id: str, *, scores: bool = False) -> StoredDecision:

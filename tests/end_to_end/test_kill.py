@@ -1,14 +1,8 @@
 """A real server process under load, killed or told to end: no decision that was answered is ever missing."""
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -22,49 +16,9 @@ SENDERS = 8
 WORDS = ("chair", "pistol", "heroin", "lamp")
 
 
-class Server:
-    """`fairstall serve` as a process of its own; `url` is known once it listens."""
-
-    def __init__(self, home, bundle):
-        command = [sys.executable, "-m", "fairstall.cli.main", "serve", "--port", "0", "--home", str(home)]
-        self.process = subprocess.Popen([*command, "--bundle", str(bundle.folder)], stderr=subprocess.PIPE, text=True)
-        self.log = []
-        for line in self.process.stderr:
-            self.log.append(json.loads(line))
-            if self.log[-1]["message"].startswith("listening on "):
-                break
-        self.url = self.log[-1]["message"].removeprefix("listening on ")
-        self._drain = threading.Thread(target=lambda: self.log.extend(map(json.loads, self.process.stderr)))
-        self._drain.start()
-
-    def end(self, how: signal.Signals) -> int:
-        if self.process.poll() is None:
-            os.kill(self.process.pid, how)
-        status = self.process.wait()
-        self._drain.join()
-        self.process.stderr.close()
-        return status
-
-
-@contextmanager
-def server_in(home, bundle) -> Iterator[Server]:
-    server = Server(home, bundle)
-    try:
-        yield server
-    finally:
-        server.end(signal.SIGKILL)
-
-
 @pytest.fixture
-def home(tmp_path):
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def secret(home):
-    command = [sys.executable, "-m", "fairstall.cli.main", "key", "create", "shop", "--scope", "score"]
-    made = subprocess.run([*command, "--home", str(home)], capture_output=True, text=True, check=True)
-    return made.stdout.strip()
+def secret(home, make_key):
+    return make_key(f"sqlite:///{home / 'fairstall.sqlite'}")
 
 
 class Load:
@@ -96,9 +50,10 @@ class Load:
             self.enough.set()
 
 
-def kill_under_load(home, bundle, secret, *, how, enough):
+def kill_under_load(start_server, home, secret, *, how, enough):
     """Start, load, end; what was answered, and the status of the process."""
-    with server_in(home, bundle) as server, ThreadPoolExecutor(SENDERS) as pool:
+    server = start_server(home)
+    with ThreadPoolExecutor(SENDERS) as pool:
         load = Load(server.url, secret, enough=enough)
         senders = [pool.submit(load.send, sender) for sender in range(SENDERS)]
         load.enough.wait(60)
@@ -124,28 +79,28 @@ def assert_stored(home, answered):
     engine.dispose()
 
 
-def kill_repeatedly(home, bundle, secret, times):
+def kill_repeatedly(start_server, home, secret, times):
     answered = {}
     for turn in range(times):
-        found, status = kill_under_load(home, bundle, secret, how=signal.SIGKILL, enough=20 + turn % 7 * 30)
+        found, status = kill_under_load(start_server, home, secret, how=signal.SIGKILL, enough=20 + turn % 7 * 30)
         assert status == -signal.SIGKILL
         answered |= found
     assert len(answered) >= 20 * times
     assert_stored(home, answered)
 
 
-def test_a_killed_server_loses_no_answered_decision(home, tiny_bundle, secret):
-    kill_repeatedly(home, tiny_bundle, secret, 3)
+def test_a_killed_server_loses_no_answered_decision(start_server, home, secret):
+    kill_repeatedly(start_server, home, secret, 3)
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
-def test_a_server_killed_a_hundred_times_loses_no_answered_decision(home, tiny_bundle, secret):
-    kill_repeatedly(home, tiny_bundle, secret, 100)
+def test_a_server_killed_a_hundred_times_loses_no_answered_decision(start_server, home, secret):
+    kill_repeatedly(start_server, home, secret, 100)
 
 
-def test_a_server_told_to_end_answers_what_it_has(home, tiny_bundle, secret):
-    answered, status = kill_under_load(home, tiny_bundle, secret, how=signal.SIGTERM, enough=60)
+def test_a_server_told_to_end_answers_what_it_has(start_server, home, secret):
+    answered, status = kill_under_load(start_server, home, secret, how=signal.SIGTERM, enough=60)
     assert status == -signal.SIGTERM
     assert_stored(home, answered)
     engine = open_engine(f"sqlite:///{home / 'fairstall.sqlite'}")
@@ -154,13 +109,13 @@ def test_a_server_told_to_end_answers_what_it_has(home, tiny_bundle, secret):
     engine.dispose()
 
 
-def test_the_log_is_json_and_never_repeats_a_listing(home, tiny_bundle, secret):
-    with server_in(home, tiny_bundle) as server:
-        headers = {"Authorization": f"Bearer {secret}", "X-Request-Id": "r-1"}
-        listing = {"listing_id": "l", "seller_id": "s", "title": "unmistakable", "description": ""}
-        for body in (listing, listing | {"unheard": 1}):
-            httpx.post(f"{server.url}/v1/score", json=body, headers=headers)
-        server.end(signal.SIGTERM)
+def test_the_log_is_json_and_never_repeats_a_listing(start_server, home, secret):
+    server = start_server(home)
+    headers = {"Authorization": f"Bearer {secret}", "X-Request-Id": "r-1"}
+    listing = {"listing_id": "l", "seller_id": "s", "title": "unmistakable", "description": ""}
+    for body in (listing, listing | {"unheard": 1}):
+        httpx.post(f"{server.url}/v1/score", json=body, headers=headers)
+    server.end(signal.SIGTERM)
     requests = [line for line in server.log if line["message"] == "request"]
     assert [(line["route"], line["status"], line["request_id"]) for line in requests] == [
         ("/v1/score", 200, "r-1"),

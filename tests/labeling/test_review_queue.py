@@ -92,6 +92,17 @@ def test_a_late_decision_counts_as_long_as_nobody_else_took_the_case(store):
     assert outcome_of(store, case_id) is Outcome.APPROVE
 
 
+def test_a_clock_that_is_set_back_leaves_a_lease_to_its_holder_and_the_last_word_to_the_review(store):
+    mira, noor = store.user("mira"), store.user("noor")
+    case_id = store.open_case()
+    store.queue.claim(mira)
+    store.clock.advance(hours=-1)
+    assert store.queue.claim(noor) is None
+    store.queue.heartbeat(case_id, mira)
+    store.queue.decide(case_id, mira, COMPLIANT)
+    assert outcome_of(store, case_id) is Outcome.APPROVE
+
+
 def test_a_skipped_case_goes_to_others_at_once_and_comes_back_later(store):
     mira, noor = store.user("mira"), store.user("noor")
     urgent, other = store.open_case(priority=5.0), store.open_case(priority=1.0)

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from fairstall.model.assess import Assessor, assess_listings
-from fairstall.model.bundle import Bundle
+from fairstall.model.bundle import Bundle, open_bundle
 from fairstall.model.control import ControlSample
 from fairstall.model.decide import Doubt, Outcome
 from fairstall.model.decision import Assessment
+from fairstall.model.errors import BundleError, NoScore
 from fairstall.model.listing import Listing
 from fairstall.model.policy_file import starter_policies
 from fairstall.model.scorer import OnnxScorer
@@ -111,3 +112,23 @@ def test_bundles_prepare_alike_when_they_read_alike(
     }
     for name, changes in other_readings.items():
         assert not assessor.prepares_like(Assessor(make_tiny_bundle(tmp_path / name, **changes), policies)), name
+
+
+def test_a_listing_for_which_the_model_has_no_number_is_not_decided(
+    make_tiny_bundle: Callable[..., Bundle], tiny_words: Mapping[str, Mapping[str, float]], tmp_path: Path
+) -> None:
+    words = {**tiny_words, "book": {"prohibited/drugs": float("nan")}}
+    assessor = Assessor(make_tiny_bundle(tmp_path, words=words), starter_policies())
+    with pytest.raises(NoScore):
+        assess(assessor, "An old book")
+    assert assess(assessor, "Oak dining table").outcome is Outcome.APPROVE
+
+
+@pytest.mark.parametrize("how", ["gives no numbers", "another's tokenizer"])
+def test_a_bundle_that_cannot_score_its_own_tokens_proves_nothing(
+    make_broken_bundle: Callable[[Path, str], None], tmp_path: Path, how: str
+) -> None:
+    make_broken_bundle(tmp_path, how)
+    bundle = open_bundle(tmp_path)
+    with pytest.raises(BundleError, match="scores nothing that its tokenizer reads"):
+        Assessor(bundle, starter_policies()).prove(OnnxScorer(bundle))

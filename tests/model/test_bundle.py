@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -67,3 +68,18 @@ def test_the_same_content_has_the_same_version_wherever_it_lies(make_tiny_bundle
     assert one.version == two.version
     (tmp_path / "two" / CARD_FILE).write_text("another card")
     assert seal_bundle(tmp_path / "two", two.facts).version != one.version
+
+
+def test_a_number_that_json_does_not_have_is_refused(make_tiny_bundle: MakeBundle, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="NaN is no JSON number"):
+        make_tiny_bundle(tmp_path, parity={"rows": float("nan")})
+
+
+def test_a_sealed_file_that_lists_no_files_is_refused(make_tiny_bundle: MakeBundle, tmp_path: Path) -> None:
+    make_tiny_bundle(tmp_path)
+    facts = json.loads((tmp_path / FACTS_FILE).read_text())
+    content = {name: value for name, value in facts.items() if name not in ("files", "digest")}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    (tmp_path / FACTS_FILE).write_text(json.dumps({**content, "digest": digest}))
+    with pytest.raises(BundleError, match=r"model\.onnx was altered"):
+        open_bundle(tmp_path)

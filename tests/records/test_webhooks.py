@@ -66,6 +66,14 @@ def test_an_endpoint_gets_what_happens_from_its_registration_on(engine, queue):
     assert (batch.target.url, batch.target.secrets) == (URL, (added.secret,))
 
 
+def test_a_clock_that_is_set_back_holds_up_what_waited_and_nothing_new(engine, queue, endpoint):
+    waited, back = happen(engine), NOW - timedelta(hours=1)
+    assert queue.due(back) == []
+    new = happen(engine, at=back)
+    assert ids(queue.claim(endpoint, now=back, lease=LEASE, at_most=10)) == new
+    assert ids(queue.claim(endpoint, now=NOW, lease=LEASE, at_most=10))[-1:] == waited
+
+
 def test_an_endpoint_gets_the_kinds_it_asked_for(engine, queue):
     only = webhooks.add_endpoint(engine, URL, ["decision.overridden"], now=NOW).endpoint_id
     webhooks.add_endpoint(engine, URL + "/all", now=NOW)

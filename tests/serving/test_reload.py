@@ -59,23 +59,35 @@ def test_a_rollback_is_put_into_service(watched, tiny_bundle, other_bundle, tmp_
     assert version(model) == tiny_bundle.version
 
 
-@pytest.mark.parametrize("broken", ["altered", "missing", "pointer"])
-def test_a_broken_bundle_is_refused_and_the_old_one_goes_on(
-    watched, tiny_bundle, other_bundle, tmp_path, broken, caplog
-):
+def assert_refused(watched, old, why, caplog):
     model, watch, telemetry = watched
-    Deployments(tmp_path / "models").deploy(other_bundle, reason="better", deployed_at=AT)
-    graph = tmp_path / "models" / other_bundle.version / "model.onnx"
-    if broken == "altered":
-        graph.write_bytes(graph.read_bytes()[:-1])
-    elif broken == "missing":
-        graph.unlink()
-    else:
-        (tmp_path / "models" / POINTER_FILE).write_text("{")
-    assert asyncio.run(watch.look()) is False
-    assert version(model) == tiny_bundle.version
+    assert [asyncio.run(watch.look()) for _ in range(2)] == [False, False]
+    assert version(model) == old.version
     assert 'fairstall_reloads_total{result="refused"} 1.0' in telemetry.text().decode()
-    assert (POINTER_FILE if broken == "pointer" else "model.onnx") in caplog.text
+    assert why in caplog.text
+
+
+def test_a_broken_bundle_is_refused_and_the_old_one_goes_on(
+    watched, tiny_bundle, other_bundle, make_broken_bundle, tmp_path, broken, caplog
+):
+    how, why = broken
+    make_broken_bundle(tmp_path / "models" / other_bundle.version, how)
+    Deployments(tmp_path / "models").deploy(other_bundle, reason="better", deployed_at=AT)
+    assert_refused(watched, tiny_bundle, why, caplog)
+
+
+def test_a_broken_pointer_is_refused_and_the_old_one_goes_on(watched, tiny_bundle, tmp_path, caplog):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / POINTER_FILE).write_text("{")
+    assert_refused(watched, tiny_bundle, POINTER_FILE, caplog)
+
+
+def test_a_bundle_that_fails_in_a_way_nobody_foresaw_is_refused_too(
+    watched, tiny_bundle, make_tiny_bundle, tmp_path, caplog
+):
+    strange = make_tiny_bundle(tmp_path / "strange", name="strange", max_tokens="many")
+    Deployments(tmp_path / "models").deploy(strange, reason="better", deployed_at=AT)
+    assert_refused(watched, tiny_bundle, "Traceback", caplog)
 
 
 def test_no_request_is_lost_while_models_change(
