@@ -119,6 +119,8 @@ class BoundedConnection(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._stop_waiting_for_reader()
+        if self.transport.is_closing():  # what is left is read too, or given up
+            self._wait_for_reader()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
