@@ -41,6 +41,9 @@ COMMANDS = {
     "key": Entry("fairstall.cli.key:app", "serving"),
     "rescan-prints": Entry("fairstall.cli.prints:rescan_prints", "serving"),
     "webhook": Entry("fairstall.cli.webhook:app", "serving"),
+    "audit": Entry("fairstall.cli.audit:app", "records"),
+    "erase": Entry("fairstall.cli.erase:erase", "records"),
+    "archive": Entry("fairstall.cli.archive:archive", "archive"),
 }
 
 
