@@ -123,11 +123,12 @@ def build_scoring_app(
     """
     from fairstall.model.assess import none_known
     from fairstall.records.engine import migrate, open_engine
-    from fairstall.serving.app import Parts, create_app
+    from fairstall.serving.app import Parts, create_app, utc_now
     from fairstall.serving.batcher import open_batcher
     from fairstall.serving.limits import Limits
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.reload import BundleWatch, ModelInService, pointer_signature
+    from fairstall.serving.sealing import SealingPasses
 
     home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(database)
@@ -156,6 +157,7 @@ def build_scoring_app(
             parts,
             store=store,
             blocked=blocked,
+            sealing=SealingPasses(engine, utc_now),
             courier=webhook_courier(engine, telemetry, webhook_networks),
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),

@@ -24,6 +24,7 @@ DEFAULT_DEADLINE_S = 5.0
 DEFAULT_REMEMBERED_TEXTS = 20_000
 TRACES_TO = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 TRACES_BY = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+KEEP_FOR_EVER = 0
 
 HomeSetting: TypeAlias = Annotated[
     Path, typer.Option("--home", envvar="FAIRSTALL_HOME", help="The one folder that Fairstall writes to.")
@@ -117,6 +118,23 @@ WebhookNetworksSetting: TypeAlias = Annotated[
         help="Networks that are not public and may get webhooks all the same, as in 10.20.0.0/16,fd00::/8.",
     ),
 ]
+ArchiveSetting: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        envvar="FAIRSTALL_ARCHIVE",
+        help="The folder with archived months. By default archive/ in the home folder.",
+    ),
+]
+KeepMonthsSetting: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--keep-months",
+        envvar="FAIRSTALL_KEEP_MONTHS",
+        min=KEEP_FOR_EVER,
+        help="How many whole months `fairstall archive` leaves in the database; 0 for all.",
+    ),
+]
 
 
 def database_url(home: Path, database: str | None) -> str:
@@ -130,6 +148,10 @@ def tracking_at(home: Path, uri: str | None) -> "Tracking":
     return (
         Tracking(uri, None) if uri else Tracking(f"sqlite:///{home.absolute() / 'mlflow.sqlite'}", home / "mlartifacts")
     )
+
+
+def archive_folder(home: Path, archive: Path | None) -> Path:
+    return archive or home / "archive"
 
 
 def models_folder(home: Path) -> Path:

@@ -167,6 +167,7 @@ def stored_answer_body(decision: Decision, *, with_scores: bool = False) -> dict
         "decided_at": iso_utc(decision.decided_at),
         "actor": decision.actor,
         "overrides": decision.overrides,
+        "erased_at": iso_utc(decision.erased_at) if decision.erased_at else None,
     }
 
 

@@ -38,6 +38,7 @@ from fairstall.serving.probes import Probes
 from fairstall.serving.problems import NoSuchMethod
 from fairstall.serving.rates import Rates
 from fairstall.serving.reload import BundleWatch, Canary, ModelInService
+from fairstall.serving.sealing import SealingPasses
 from fairstall.serving.service import ScoringService, Settled
 from fairstall.serving.shadow import Decided
 from fairstall.serving.shadowing import Shadowing
@@ -62,6 +63,7 @@ class Parts:
     """What an app is made of. `engine` is migrated; without a `watch` the model stays the one it is.
 
     Without a `canary` it answers every listing, and without a `shadowing` no bundle is scored beside it.
+    Without `sealing` nothing is sealed until `fairstall audit seal` does.
     Without a `courier` events wait until a process that has one delivers them. Without `blocked` nothing is compared
     with what was blocked. Without `tracing` no request is traced. Decisions are kept in the `store`, which is the
     ledger of `engine` when none is given.
@@ -78,6 +80,7 @@ class Parts:
     blocked: BlockedWatch | None = None
     store: SubmissionStore | None = None
     tracing: Tracing | None = None
+    sealing: SealingPasses | None = None
     clock: Callable[[], datetime] = utc_now
 
 
@@ -94,7 +97,7 @@ def create_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         looks = [_models_looked_at(one.look) for one in (parts.watch, parts.canary, parts.shadowing) if one]
-        works = [*looks, parts.blocked.run()] if parts.blocked else looks
+        works = [*looks, *(one.run() for one in (parts.blocked, parts.sealing) if one)]
         async with _working(works), _delivering(parts.courier):
             yield
         await asyncio.to_thread(parts.model.close)
