@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic.config import JsonDict
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,7 +28,7 @@ from fairstall.model.errors import (
     Unauthorized,
 )
 from fairstall.model.listing import Listing
-from fairstall.model.wire import MAX_TITLE_CHARACTERS, Identifier
+from fairstall.model.wire import MAX_TITLE_CHARACTERS, READABLE_PATTERN, SOME_TEXT_PATTERN, Identifier
 from fairstall.records.keys import ApiKey, Scope
 from fairstall.serving.bodies import JSON, read_body_as, read_json, read_listing
 from fairstall.serving.idempotency import Produced, RequestKey
@@ -50,26 +51,33 @@ from fairstall.serving.problems import (
 from fairstall.serving.service import ScoringService, Settled, one_model
 from fairstall.serving.unnamed import listing_id_of, seller_id_of
 
+_TEXT = {"type": "string", "pattern": READABLE_PATTERN}
+_SOME_TEXT = {"type": "string", "allOf": [{"pattern": READABLE_PATTERN}, {"pattern": SOME_TEXT_PATTERN}]}
 _PART = {
     "type": "object",
-    "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
+    "properties": {"type": {"const": "text"}, "text": _TEXT},
     "required": ["type", "text"],
     "additionalProperties": False,
 }
+_SOME_PART = {"properties": {"text": {"pattern": SOME_TEXT_PATTERN}}, "required": ["text"]}
 _INPUT = {
-    "description": "A text, up to 100 texts that are judged one by one, or up to 100 parts of one text.",
+    "description": "A text, up to 100 texts that are judged one by one, or up to 100 parts of one text; none empty.",
     "anyOf": [
-        {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 100},
-        {"type": "array", "items": _PART, "minItems": 1, "maxItems": 100},
+        _SOME_TEXT,
+        {"type": "array", "items": _SOME_TEXT, "minItems": 1, "maxItems": 100},
+        {"type": "array", "items": _PART, "minItems": 1, "maxItems": 100, "contains": _SOME_PART},
     ],
+}
+_ONE_TEXT: JsonDict = {"anyOf": [{"type": "string"}, {"maxItems": 1}, {"items": {"type": "object"}}]}
+_ONE_ID_FOR_ONE_TEXT: JsonDict = {
+    "anyOf": [{"properties": {"listing_id": {"type": "null"}}}, {"properties": {"input": _ONE_TEXT}}]
 }
 
 
 class ModerationBody(BaseModel):
     """What OpenAI's endpoint takes. `listing_id` (of a single text) and `seller_id` are Fairstall's own additions."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_ID_FOR_ONE_TEXT)
 
     input: Annotated[Any, WithJsonSchema(_INPUT)]
     model: Annotated[str, StringConstraints(max_length=200)] | None = None
