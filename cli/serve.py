@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from fairstall.cli.bundles import bundle_in_force
 from fairstall.cli.settings import (
     DEFAULT_CONTROL_RATE,
+    DEFAULT_DEADLINE_S,
     DEFAULT_HOME,
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
@@ -21,6 +22,7 @@ from fairstall.cli.settings import (
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
+    DeadlineSetting,
     HomeSetting,
     HostSetting,
     NearDuplicatesSetting,
@@ -71,6 +73,7 @@ def serve(
     policies: PoliciesSetting = None,
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
+    deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API until SIGTERM or Ctrl-C; requests in flight are answered first."""
@@ -83,6 +86,7 @@ def serve(
         policies=policies,
         control_rate=control_rate,
         near_duplicates=near_duplicates,
+        deadline_s=deadline,
         webhook_networks=webhook_networks,
     )
     run_app(app, listener)
@@ -97,6 +101,7 @@ def build_scoring_app(
     control_rate: float,
     webhook_networks: str = "",
     near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
+    deadline_s: float = DEFAULT_DEADLINE_S,
 ) -> "FastAPI":
     """The scoring app, its store migrated and its model loaded and warm; other apps can be mounted on it.
 
@@ -115,7 +120,7 @@ def build_scoring_app(
     home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(database)
     migrate(engine)
-    limits, telemetry, folder = Limits(), Telemetry(), models_folder(home)
+    limits, telemetry, folder = Limits(deadline_s=deadline_s), Telemetry(), models_folder(home)
     seen = pointer_signature(folder / POINTER_FILE)
     policy_set = load_policies(policies) if policies else starter_policies()
     control = ControlSample(control_key(home), control_rate)

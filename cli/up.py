@@ -12,6 +12,7 @@ from fairstall.cli.first_login import FILE, FirstLogin, first_login
 from fairstall.cli.serve import build_scoring_app, listen, log_json_lines, run_app
 from fairstall.cli.settings import (
     DEFAULT_CONTROL_RATE,
+    DEFAULT_DEADLINE_S,
     DEFAULT_HOME,
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
@@ -19,6 +20,7 @@ from fairstall.cli.settings import (
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
+    DeadlineSetting,
     HomeSetting,
     HostSetting,
     NearDuplicatesSetting,
@@ -52,6 +54,7 @@ def up(
     policies: PoliciesSetting = None,
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
+    deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
@@ -68,6 +71,7 @@ def up(
         policies=policies,
         control_rate=control_rate,
         near_duplicates=near_duplicates,
+        deadline_s=deadline,
         webhook_networks=webhook_networks,
     )
     engine = open_engine(url)
