@@ -149,6 +149,7 @@ def _facts(policy: Policy) -> dict[str, str]:
         "points": str(policy.points),
         "dsa": f"{policy.dsa.category}\n{policy.dsa.keyword}",
         "targets": f"precision {policy.targets.precision}\nmissed {policy.targets.missed}",
+        "on_timeout": policy.on_timeout.value,
     }
 
 

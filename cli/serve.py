@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from fairstall.cli.bundles import bundle_in_force
 from fairstall.cli.settings import (
     DEFAULT_CONTROL_RATE,
+    DEFAULT_DEADLINE_S,
     DEFAULT_HOME,
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
@@ -22,6 +23,7 @@ from fairstall.cli.settings import (
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
+    DeadlineSetting,
     HomeSetting,
     HostSetting,
     NearDuplicatesSetting,
@@ -74,6 +76,7 @@ def serve(
     policies: PoliciesSetting = None,
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
+    deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
     remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
@@ -87,6 +90,7 @@ def serve(
         policies=policies,
         control_rate=control_rate,
         near_duplicates=near_duplicates,
+        deadline_s=deadline,
         remembered_texts=remembered_texts,
         webhook_networks=webhook_networks,
     )
@@ -102,6 +106,7 @@ def build_scoring_app(
     control_rate: float,
     webhook_networks: str = "",
     near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
+    deadline_s: float = DEFAULT_DEADLINE_S,
     remembered_texts: int = DEFAULT_REMEMBERED_TEXTS,
     store: "SubmissionStore | None" = None,
 ) -> "FastAPI":
@@ -123,7 +128,8 @@ def build_scoring_app(
     home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(database)
     migrate(engine)
-    limits, telemetry, folder = Limits(remembered_texts=remembered_texts), Telemetry(), models_folder(home)
+    limits = Limits(deadline_s=deadline_s, remembered_texts=remembered_texts)
+    telemetry, folder = Telemetry(), models_folder(home)
     seen = pointer_signature(folder / POINTER_FILE)
     policy_set = load_policies(policies) if policies else starter_policies()
     control = ControlSample(control_key(home), control_rate)

@@ -16,6 +16,7 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DEFAULT_CONTROL_RATE = 0.01
 DEFAULT_NEAR_DUPLICATES = 0.75
+DEFAULT_DEADLINE_S = 5.0
 DEFAULT_REMEMBERED_TEXTS = 20_000
 
 HomeSetting: TypeAlias = Annotated[
@@ -81,6 +82,16 @@ NearDuplicatesSetting: TypeAlias = Annotated[
         min=0.0,
         max=1.0,
         help="How alike a blocked listing a new one must be to go to review, best 0.7 to 0.9; 0 compares nothing.",
+    ),
+]
+DeadlineSetting: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--deadline",
+        envvar="FAIRSTALL_DEADLINE",
+        min=0.05,
+        max=60.0,
+        help="Seconds that a listing may wait for its scores; then it becomes what the policies state as on_timeout.",
     ),
 ]
 RememberedTextsSetting: TypeAlias = Annotated[

@@ -12,6 +12,7 @@ from fairstall.cli.first_login import FILE, FirstLogin, first_login
 from fairstall.cli.serve import build_scoring_app, listen, log_json_lines, run_app
 from fairstall.cli.settings import (
     DEFAULT_CONTROL_RATE,
+    DEFAULT_DEADLINE_S,
     DEFAULT_HOME,
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
@@ -20,6 +21,7 @@ from fairstall.cli.settings import (
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
+    DeadlineSetting,
     HomeSetting,
     HostSetting,
     NearDuplicatesSetting,
@@ -54,6 +56,7 @@ def up(
     policies: PoliciesSetting = None,
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
+    deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
     remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
@@ -71,6 +74,7 @@ def up(
         policies=policies,
         control_rate=control_rate,
         near_duplicates=near_duplicates,
+        deadline_s=deadline,
         remembered_texts=remembered_texts,
         webhook_networks=webhook_networks,
     )

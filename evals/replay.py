@@ -92,7 +92,7 @@ class Replay:
         other_policies, other_model = stored.versions.policies != self.old.version, thresholds is None
         acting = self._models.in_force if thresholds is None else thresholds
         case = _Case(stored.probabilities, acting, stored.doubts, _likenesses(stored.findings))
-        if other_policies or other_model or self._hides_a_block(stored):
+        if other_policies or other_model or self._hides_a_block(stored) or Doubt.NOT_SCORED in stored.doubts:
             view = view_listing(listing)
             old = self._before.side(case, self._before.rules.matches(view))
             return Change(old, self._after.side(case, self._after.rules.matches(view)), other_policies, other_model)

@@ -31,6 +31,7 @@ DOUBTS = {
     Doubt.LANGUAGE: "The model was not trained for this language.",
     Doubt.TOO_LONG: "The text is longer than the model reads.",
     Doubt.EVASION: "The text is disguised: look at the marked characters.",
+    Doubt.NOT_SCORED: "The model had no time to read it: nothing but rules has looked at this listing.",
 }
 BANDS = {Band.LOW: "low", Band.MEDIUM: "medium", Band.HIGH: "high"}
 SOURCES = {

@@ -1,6 +1,6 @@
 """One listing through the whole model side: view, rules, windows, scores, decide(). No storage and no waiting."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -89,6 +89,10 @@ class Assessor:
         doubted = tuple(doubt for doubt, holds in doubts if holds)
         return Prepared(listing, view, matches, windows, doubted, known, likenesses)
 
+    def conclude_unscored(self, prepared: Prepared) -> Assessment:
+        """The assessment of a prepared listing that the model had no time for: rules and doubts alone."""
+        return self._concluded(prepared, {}, (*prepared.doubts, Doubt.NOT_SCORED))
+
     def conclude(self, prepared: Prepared, logits: Logits) -> Assessment:
         """The assessment of a prepared listing from the logits of its windows, shape (windows, labels).
 
@@ -100,9 +104,11 @@ class Assessor:
             label: facts.calibration[label].probability(logit)
             for label, logit in zip(facts.labels, pooled, strict=True)
         }
-        verdict = decide(
-            self.policies, probabilities, facts.thresholds, prepared.matches, prepared.doubts, prepared.likenesses
-        )
+        return self._concluded(prepared, probabilities, prepared.doubts)
+
+    def _concluded(self, prepared: Prepared, probabilities: Mapping[str, float], doubts: Sequence[Doubt]) -> Assessment:
+        thresholds = self.bundle.facts.thresholds
+        verdict = decide(self.policies, probabilities, thresholds, prepared.matches, doubts, prepared.likenesses)
         return Assessment(
             outcome=verdict.outcome,
             findings=verdict.findings,

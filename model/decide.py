@@ -2,7 +2,7 @@
 
 Per policy: block only at or above a threshold certified on held-out data; approve only when every policy is below its
 release threshold, no rule asks for a person and no blocked listing is nearly the same; everything else goes to review.
-Doubt goes to review.
+Doubt goes to review, but for one: of a listing that could not be scored in time, the policies state what becomes of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from fairstall.model.certificates import PolicyThresholds
 from fairstall.model.listing import Field
-from fairstall.model.policies import Policy, PolicySet, RuleAction
+from fairstall.model.policies import OnTimeout, Policy, PolicySet, RuleAction
 
 
 class Outcome(StrEnum):
@@ -41,6 +41,7 @@ class Doubt(StrEnum):
     LANGUAGE = "language_not_covered"
     TOO_LONG = "longer_than_the_model_reads"
     EVASION = "text_disguised"
+    NOT_SCORED = "not_scored_in_time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +130,22 @@ def decide(
         for code in policies.codes
     ]
     findings = sorted((j.finding for j in judged if j.finding), key=_gravity, reverse=True)
-    return Verdict(_outcome([j.outcome for j in judged], doubts), tuple(findings), tuple(doubts))
+    return Verdict(
+        _outcome([j.outcome for j in judged], [doubt for doubt in doubts if _asks(doubt, policies)]),
+        tuple(findings),
+        tuple(doubts),
+    )
 
 
 def _outcome(outcomes: Sequence[Outcome], doubts: Sequence[Doubt]) -> Outcome:
     if Outcome.BLOCK in outcomes:
         return Outcome.BLOCK
     return Outcome.REVIEW if doubts or Outcome.REVIEW in outcomes else Outcome.APPROVE
+
+
+def _asks(doubt: Doubt, policies: PolicySet) -> bool:
+    """Whether a doubt asks for a person."""
+    return doubt is not Doubt.NOT_SCORED or policies.on_timeout is not OnTimeout.PUBLISH
 
 
 def _judge(

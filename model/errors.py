@@ -20,6 +20,8 @@ FairstallError
 
 from dataclasses import dataclass
 
+from fairstall.model.policies import OnTimeout
+
 
 class FairstallError(Exception):
     """Something went wrong in Fairstall."""
@@ -98,7 +100,12 @@ class Conflict(InputError):
 
 
 class ServiceError(FairstallError):
-    """The service cannot answer now."""
+    """The service cannot answer now.
+
+    `on_timeout`: what the policies state for a listing that gets no answer; None where no listing was asked about.
+    """
+
+    on_timeout: OnTimeout | None = None
 
 
 class Overloaded(ServiceError):

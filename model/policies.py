@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
 
 class RuleAction(StrEnum):
@@ -14,6 +15,14 @@ class RuleAction(StrEnum):
     EVIDENCE = "evidence"  # marks the words, decides nothing: an ambiguous word
     REVIEW = "review"  # a person looks
     BLOCK = "block"  # the operator accepts blocking on this rule alone
+
+
+class OnTimeout(StrEnum):
+    """What becomes of a listing that the model had no time for."""
+
+    HOLD = "hold"  # it stays unpublished until it is sent again and decided: nothing is stored
+    REVIEW = "review"  # a person looks
+    PUBLISH = "publish"  # the operator accepts that it is published unread
 
 
 class Severity(StrEnum):
@@ -84,6 +93,7 @@ class Policy:
     terms: tuple[Term, ...] = ()
     patterns: tuple[Pattern, ...] = ()
     targets: Targets = field(default_factory=Targets)
+    on_timeout: OnTimeout = OnTimeout.HOLD
 
 
 @dataclass(frozen=True)
@@ -95,14 +105,22 @@ class PolicySet:
 
     @classmethod
     def named(cls, declared: str, policies: tuple[Policy, ...]) -> "PolicySet":
-        """The set with its version made from the declared name and all of the content, as canonical JSON."""
-        content = [asdict(policy) for policy in policies]
+        """The set with its version made from the declared name and all of the content, as canonical JSON.
+
+        What `_ADDED_LATER` names counts only where it is stated, so that it changed no version when it came.
+        """
+        content = [_content(policy) for policy in policies]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return cls(f"{declared}-{sha256(canonical.encode()).hexdigest()[:12]}", policies)
 
     @cached_property
     def by_code(self) -> Mapping[str, Policy]:
         return {policy.code: policy for policy in self.policies}
+
+    @cached_property
+    def on_timeout(self) -> OnTimeout:
+        """The strictest of what its policies state: without scores, a listing may violate any of them."""
+        return min((policy.on_timeout for policy in self.policies), key=list(OnTimeout).index, default=OnTimeout.HOLD)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -113,3 +131,10 @@ class PolicySet:
 
     def __getitem__(self, code: str) -> Policy:
         return self.by_code[code]
+
+
+_ADDED_LATER = {"on_timeout": OnTimeout.HOLD}
+
+
+def _content(policy: Policy) -> dict[str, Any]:
+    return {name: value for name, value in asdict(policy).items() if _ADDED_LATER.get(name) != value}

@@ -9,7 +9,18 @@ from pydantic_core import PydanticCustomError
 
 from fairstall.model.dsa import DSA_KEYWORDS
 from fairstall.model.patterns import compile_pattern
-from fairstall.model.policies import DsaClass, Example, Pattern, Policy, PolicySet, RuleAction, Severity, Targets, Term
+from fairstall.model.policies import (
+    DsaClass,
+    Example,
+    OnTimeout,
+    Pattern,
+    Policy,
+    PolicySet,
+    RuleAction,
+    Severity,
+    Targets,
+    Term,
+)
 from fairstall.model.terms import fold_term
 
 
@@ -123,6 +134,7 @@ class PolicyShape(Shape):
     points: Annotated[int, Field(ge=0, le=100)]
     dsa: DsaShape
     targets: TargetsShape = TargetsShape()
+    on_timeout: Annotated[OnTimeout, Field(strict=False)] = OnTimeout.HOLD
     terms: TermsShape = TermsShape()
     patterns: PatternsShape = PatternsShape()
     violations: list[ExampleShape]
@@ -142,6 +154,7 @@ class PolicyShape(Shape):
             terms=tuple(Term(text, action) for action in RuleAction for text in getattr(self.terms, action)),
             patterns=tuple(Pattern(regex, action) for action in RuleAction for regex in getattr(self.patterns, action)),
             targets=Targets(self.targets.precision, self.targets.missed),
+            on_timeout=self.on_timeout,
         )
 
 

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fairstall.model.decide import Doubt
 from fairstall.model.errors import FairstallError, InputError, NotFound, StoreUnavailable
 from fairstall.records.ledger import Ledger
 from fairstall.serving.authenticator import Authenticator
@@ -113,7 +114,8 @@ def _service(parts: Parts, writer: GroupCommit) -> ScoringService:
 def _offer(shadowing: Shadowing | None, settled: Sequence[Settled]) -> None:
     if shadowing:
         for one in settled:
-            shadowing.offer(Decided(one.decision, one.prepared, one.assessor))
+            if Doubt.NOT_SCORED not in one.decision.assessment.doubts:
+                shadowing.offer(Decided(one.decision, one.prepared, one.assessor))
 
 
 def _intake(parts: Parts, ledger: Ledger) -> Intake:
@@ -124,7 +126,7 @@ def _intake(parts: Parts, ledger: Ledger) -> Intake:
 
 def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit) -> None:
     service, intake = _service(parts, writer), _intake(parts, ledger)
-    endpoints = Endpoints(service=service, intake=intake, ledger=ledger)
+    endpoints = Endpoints(service=service, intake=intake, ledger=ledger, model=parts.model)
     moderations = Moderations(service=service, intake=intake)
     probes = Probes(engine=parts.engine, model=parts.model, telemetry=parts.telemetry)
     inference = Inference(service=service, intake=intake, model=parts.model, probes=probes)
@@ -132,6 +134,7 @@ def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit)
         ("/v1/score", "POST", endpoints.score),
         ("/v1/score/batch", "POST", endpoints.score_batch),
         ("/v1/decisions/{decision_id}", "GET", endpoints.decision),
+        ("/v1/policies", "GET", endpoints.policies),
         ("/v1/moderations", "POST", moderations.moderate),
         ("/healthz", "GET", probes.healthz),
         ("/readyz", "GET", probes.readyz),

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from fairstall.model.errors import ListingError, NotFound
 from fairstall.model.listing import Listing
+from fairstall.model.policies import PolicySet
 from fairstall.model.wire import answer_body, stored_answer_body
 from fairstall.records.keys import Scope
 from fairstall.records.ledger import Ledger
@@ -18,6 +19,7 @@ from fairstall.serving.bodies import read_json, read_listing, read_listings
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.intake import Intake, json_response
 from fairstall.serving.problems import problem_body
+from fairstall.serving.reload import ModelInService
 from fairstall.serving.service import ScoringService, Settled
 
 Item: TypeAlias = Listing | ListingError
@@ -26,12 +28,13 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Endpoints:
-    """`POST /v1/score`, `POST /v1/score/batch` and `GET /v1/decisions/{decision_id}`."""
+    """`POST /v1/score`, `POST /v1/score/batch`, `GET /v1/decisions/{decision_id}` and `GET /v1/policies`."""
 
-    def __init__(self, *, service: ScoringService, intake: Intake, ledger: Ledger) -> None:
+    def __init__(self, *, service: ScoringService, intake: Intake, ledger: Ledger, model: ModelInService) -> None:
         self._service = service
         self._intake = intake
         self._ledger = ledger
+        self._model = model
 
     async def score(self, request: Request) -> Response:
         """Score one listing, store the decision, answer it."""
@@ -73,6 +76,25 @@ class Endpoints:
         decision_id = _decision_id(request.path_params["decision_id"])
         found = await asyncio.to_thread(self._ledger.find, decision_id)
         return json_response(orjson.dumps(stored_answer_body(found, with_scores=with_scores)))
+
+    async def policies(self, request: Request) -> Response:
+        """The policies in force, and what they state for a listing that gets no answer."""
+        await self._intake.caller(request, Scope.READ)
+        return json_response(orjson.dumps(_policies(self._model.batcher.assessor.policies)))
+
+
+def _policies(policies: PolicySet) -> dict[str, Any]:
+    told = [
+        {
+            "code": policy.code,
+            "title": policy.title,
+            "seller_text": policy.seller_text,
+            "severity": policy.severity,
+            "on_timeout": policy.on_timeout,
+        }
+        for policy in policies
+    ]
+    return {"version": policies.version, "on_timeout": policies.on_timeout, "policies": told}
 
 
 def _answer(settled: Settled, *, with_scores: bool) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Inference:
             tell = partial(_answer, asked.id, _wanted(asked), version)
             rows = read_rows(asked.inputs, caller, at_most=self._intake.limits.batch_listings)
             self._intake.charge(caller, len(rows))
-            return await self._service.many(rows, tell=tell, key=key, champion_only=True)
+            return await self._service.many(rows, tell=tell, key=key, champion_scores=True)
 
         return await self._intake.answer(request, caller, body, produce)
 

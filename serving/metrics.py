@@ -5,7 +5,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from fairstall.model.decide import Outcome
+from fairstall.model.decide import Doubt, Outcome
 from fairstall.model.decision import Decision, Versions
 
 CHAMPION = "champion"
@@ -39,6 +39,12 @@ class Telemetry:
         )
         self._repeats = Counter(
             "fairstall_repeats", "Decisions stored with the scores of an earlier equal text.", registry=self.registry
+        )
+        self._unscored = Counter(
+            "fairstall_unscored",
+            "Decisions stored without scores, as the policies state for listings that cannot be scored in time.",
+            ["outcome"],
+            registry=self.registry,
         )
         self._near_duplicates = Counter(
             "fairstall_near_duplicates", "Decisions stored that resemble a blocked listing.", registry=self.registry
@@ -128,6 +134,8 @@ class Telemetry:
         outcome = str(decision.outcome)
         self._outcomes.labels(outcome, decision.assessment.versions.model).inc()
         self._repeats.inc(decision.repeated)
+        if Doubt.NOT_SCORED in decision.assessment.doubts:
+            self._unscored.labels(outcome).inc()
         self._near_duplicates.inc(any(finding.resembles for finding in decision.assessment.findings))
         for finding in decision.assessment.findings:
             self._findings.labels(finding.policy, outcome).inc()

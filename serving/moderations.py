@@ -92,7 +92,7 @@ class Moderations:
         async def produce(key: RequestKey | None) -> Produced:
             listings = read_moderation(read_json(body), caller, at_most=self._intake.limits.batch_listings)
             self._intake.charge(caller, len(listings))
-            return await self._service.many(listings, tell=_answer, key=key, champion_only=True)
+            return await self._service.many(listings, tell=_answer, key=key, champion_scores=True)
 
         return await self._intake.answer(request, caller, body, produce)
 

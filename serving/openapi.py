@@ -65,7 +65,10 @@ def _scoring_paths() -> dict[str, Any]:
     batch = operation("score_batch", "Score up to 100 listings.", schema.BatchAnswer, SERVICE, headers=REPLAYED)
     reads = {status: SERVICE[status] for status in (401, 422, 503)} | {404: "There is no such decision."}
     read = operation("decision", "Read a decision.", schema.StoredDecision, reads)
+    in_force = {status: SERVICE[status] for status in (401, 503)}
+    policies = operation("policies", "Read the policies in force.", schema.PoliciesInForce, in_force)
     return {
+        "/v1/policies": {"get": policies},
         "/v1/score": {"post": one | takes(ref(ListingBody), _SCORES)},
         "/v1/score/batch": {"post": batch | takes({"oneOf": [many, wrapped]}, _SCORES)},
         "/v1/decisions/{decision_id}": {"get": read | {"parameters": [_DECISION_ID, _SCORES]}},
@@ -113,6 +116,7 @@ def _schemas() -> dict[str, Any]:
         schema.Problem,
         schema.Health,
         schema.Readiness,
+        schema.PoliciesInForce,
         *moderations_schema.SHAPES,
         *inference_schema.SHAPES,
         schema.EventMessage,

@@ -142,7 +142,10 @@ def headers_of(error: BaseException) -> dict[str, str]:
 
 
 def problem_body(error: BaseException, *, request_id: str | None = None) -> dict[str, Any]:
-    """The problem details of an error; `errors` name the fields where it has any."""
+    """The problem details of an error; `errors` name the fields where it has any.
+
+    `on_timeout` is what the policies state for a listing that gets no other answer.
+    """
     kind = kind_of(error)
     body: dict[str, Any] = {
         "type": TYPE_PREFIX + kind.name,
@@ -152,6 +155,8 @@ def problem_body(error: BaseException, *, request_id: str | None = None) -> dict
     }
     if problems := fields_of(error):
         body["errors"] = [{"field": name, "problem": said} for name, said in problems]
+    if stated := getattr(error, "on_timeout", None):
+        body["on_timeout"] = str(stated)
     return body if request_id is None else body | {"request_id": request_id}
 
 

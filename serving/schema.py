@@ -8,7 +8,10 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 DecisionId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 OutcomeName = Literal["approve", "review", "block"]
-DoubtName = Literal["language_not_covered", "longer_than_the_model_reads", "text_disguised"]
+DoubtName = Literal["language_not_covered", "longer_than_the_model_reads", "text_disguised", "not_scored_in_time"]
+
+
+OnTimeoutName = Literal["hold", "review", "publish"]
 
 
 class Shape(BaseModel):
@@ -90,13 +93,17 @@ class FieldProblem(Shape):
 
 
 class Problem(Shape):
-    """RFC 9457 problem details. `errors` name each wrong field."""
+    """RFC 9457 problem details. `errors` name each wrong field.
+
+    `on_timeout`: what the policies state for a listing that the service could not answer for.
+    """
 
     type: Annotated[str, Field(json_schema_extra={"format": "uri"})]
     title: str
     status: int
     detail: str
     errors: list[FieldProblem] | None = None
+    on_timeout: OnTimeoutName | None = None
     request_id: str | None = None
 
 
@@ -119,6 +126,24 @@ class Health(Shape):
 class Readiness(Shape):
     status: Literal["ready"]
     versions: VersionsShape
+
+
+class PolicyShape(Shape):
+    """A policy in the words for sellers. `on_timeout`: what it states for a listing that gets no answer."""
+
+    code: str
+    title: str
+    seller_text: str
+    severity: Literal["low", "medium", "high", "critical"]
+    on_timeout: OnTimeoutName
+
+
+class PoliciesInForce(Shape):
+    """The policies that decide now. `on_timeout` is the strictest of theirs, and the one that holds."""
+
+    version: str
+    on_timeout: OnTimeoutName
+    policies: list[PolicyShape]
 
 
 class DecisionEvent(Shape):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,7 +16,7 @@ from fairstall.model.decision import Decision
 from fairstall.model.errors import DeadlineExceeded, ServiceError
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
-from fairstall.model.policies import PolicySet
+from fairstall.model.policies import OnTimeout, PolicySet
 from fairstall.records.ledger import LedgerEntry, Submission
 from fairstall.records.outbox import decision_event
 from fairstall.serving.afterwards import afterwards
@@ -73,9 +74,14 @@ class ScoringService:
         self._after_answer = after_answer
 
     async def one(self, listing: Listing, *, tell: Callable[[Settled], bytes], key: RequestKey | None) -> Produced:
-        """The answer for one listing. Raises Overloaded, DeadlineExceeded or StoreUnavailable."""
-        settled = await self._settle(listing)
-        return await self._store((settled,), tell(settled), key)
+        """The answer for one listing. Raises Overloaded, DeadlineExceeded or StoreUnavailable.
+
+        A listing that cannot be scored in time is answered without scores where the policies state that it is to be
+        reviewed or published, and refused where they state that it is to be held.
+        """
+        with self._stating():
+            settled = await self._settle(listing)
+            return await self._store((settled,), tell(settled), key)
 
     async def many(
         self,
@@ -83,30 +89,50 @@ class ScoringService:
         *,
         tell: Callable[[Sequence[Settled]], bytes],
         key: RequestKey | None,
-        champion_only: bool = False,
+        champion_scores: bool = False,
     ) -> Produced:
         """The answer for a batch, told of its listings in their order; all of it is stored or none.
 
-        `champion_only` is for an answer that can name one model alone. At most `side_by_side` listings wait at once, so
-        that one batch weighs no more than that many callers.
+        `champion_scores` is for an answer that can name one model alone and has to tell its scores. At most
+        `side_by_side` listings wait at once, so that one batch weighs no more than that many callers.
         """
         settled: dict[int, Settled] = {}
 
         async def work(places: Iterator[tuple[int, Listing]]) -> None:
             for place, listing in places:
-                settled[place] = await self._settle(listing, champion_only=champion_only)
+                settled[place] = await settle(listing)
 
+        settle = self._settle_by_champion if champion_scores else self._settle
         places = enumerate(listings)
-        await _all_or_none([work(places) for _ in range(min(self._side_by_side, len(listings)))])
-        in_order = [settled[place] for place in range(len(listings))]
-        return await self._store(in_order, tell(in_order), key)
+        with self._stating():
+            await _all_or_none([work(places) for _ in range(min(self._side_by_side, len(listings)))])
+            in_order = [settled[place] for place in range(len(listings))]
+            return await self._store(in_order, tell(in_order), key)
 
-    async def _settle(self, listing: Listing, *, champion_only: bool = False) -> Settled:
-        canary = None if champion_only else self._model.canary_for(listing.listing_id)
-        if canary and (scored := await self._by_canary(canary, listing)):
-            return self._settled(listing, scored, canary.assessor)
+    async def _settle(self, listing: Listing) -> Settled:
+        try:
+            canary = self._model.canary_for(listing.listing_id)
+            if canary and (scored := await self._by_canary(canary, listing)):
+                return self._settled(listing, scored, canary.assessor)
+            return await self._settle_by_champion(listing)
+        except DeadlineExceeded:
+            assessor = self._model.batcher.assessor
+            if assessor.policies.on_timeout is OnTimeout.HOLD:
+                raise
+            return self._settled(listing, await asyncio.to_thread(_unscored, assessor, listing), assessor)
+
+    async def _settle_by_champion(self, listing: Listing) -> Settled:
         batcher = self._model.batcher
         return self._settled(listing, await batcher.score(listing), batcher.assessor)
+
+    @contextmanager
+    def _stating(self) -> Iterator[None]:
+        """Whatever keeps a listing from being answered says what the policies state for it."""
+        try:
+            yield
+        except ServiceError as error:
+            error.on_timeout = self._model.batcher.assessor.policies.on_timeout
+            raise
 
     async def _by_canary(self, canary: Batcher, listing: Listing) -> Scored | None:
         """None when it fails, so that the champion scores the listing. Raises DeadlineExceeded: it is too late then."""
@@ -148,6 +174,14 @@ class ScoringService:
                 self._telemetry.stored(entry.decision)
             afterwards(partial(self._after_answer, settled))
         return Produced(answer, stored=stored)
+
+
+def _unscored(assessor: Assessor, listing: Listing) -> Scored:
+    """What rules and doubts alone say of a listing."""
+    begun = perf_counter()
+    prepared = assessor.prepare(listing)
+    assessment = assessor.conclude_unscored(prepared)
+    return Scored(assessment, prepared, {"prepare": (perf_counter() - begun) * 1_000})
 
 
 def one_model(settled: Sequence[Settled]) -> str:

@@ -25,6 +25,21 @@ class Outcome(StrEnum):
         return unknown
 
 
+class OnTimeout(StrEnum):
+    """What a policy states for a listing that gets no answer: HOLD it, have it reviewed, or PUBLISH it.
+
+    One that this client does not know counts as HOLD.
+    """
+
+    HOLD = "hold"
+    REVIEW = "review"
+    PUBLISH = "publish"
+
+    @classmethod
+    def _missing_(cls, _value: object) -> "OnTimeout":
+        return cls.HOLD
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The raw text `start:end` of a field, in Unicode code points."""
@@ -108,6 +123,31 @@ class Health:
 class Readiness:
     status: str
     versions: Versions
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy in the words for sellers."""
+
+    code: str
+    title: str
+    seller_text: str
+    severity: str
+    on_timeout: OnTimeout
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The policies in force. `on_timeout` is the strictest of theirs: what holds for a listing without an answer."""
+
+    version: str
+    on_timeout: OnTimeout
+    policies: tuple[Policy, ...]
+
+
+def read_policies(body: Mapping[str, Any]) -> Policies:
+    policies = tuple(_known(Policy, policy, on_timeout=OnTimeout(policy["on_timeout"])) for policy in body["policies"])
+    return _known(Policies, body, on_timeout=OnTimeout(body["on_timeout"]), policies=policies)
 
 
 def read_decision(body: Mapping[str, Any]) -> Decision:

@@ -11,10 +11,12 @@ from urllib.parse import quote
 from fairstall.client.answers import (
     Decision,
     Health,
+    Policies,
     Readiness,
     StoredDecision,
     read_decision,
     read_health,
+    read_policies,
     read_readiness,
     read_stored_decision,
 )
@@ -89,6 +91,10 @@ def score_batch(
 def decision(decision_id: str, *, scores: bool) -> Call[StoredDecision]:
     path = f"/v1/decisions/{quote(decision_id, safe='')}"
     return Call("GET", _with_scores(path, scores), read_stored_decision)
+
+
+def policies() -> Call[Policies]:
+    return Call("GET", "/v1/policies", read_policies)
 
 
 def ready() -> Call[Readiness]:

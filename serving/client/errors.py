@@ -24,6 +24,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
+from fairstall.client.answers import OnTimeout
+
 _REUSED = "urn:fairstall:problem:idempotency-key-reused"
 
 
@@ -49,7 +51,8 @@ class ClientError(Exception):
     """The call failed.
 
     `request_id` finds it in the service's log. With `idempotency_key` the same call can be made again, also later and
-    from elsewhere, and is decided once. `status`, `problems` and `retry_after_s` are there when the service gave them.
+    from elsewhere, and is decided once. `status`, `problems` and `retry_after_s` are there when the service gave them,
+    and so is `on_timeout`: what the policies in force state for a listing that got no answer.
     """
 
     passes: ClassVar[bool] = False  # whether the same request may succeed a moment later
@@ -66,6 +69,7 @@ class ClientError(Exception):
         self.status = status
         self.problems = problems
         self.retry_after_s = retry_after_s
+        self.on_timeout: OnTimeout | None = None
         self.request_id: str | None = None
         self.idempotency_key: str | None = None
 
@@ -176,7 +180,9 @@ def problem_error(problem: Mapping[str, Any], *, status: int) -> ClientError:
     usual = BadRequest if status < 500 else Failed
     kind = REFUSALS.get(str(problem.get("type"))) or REFUSALS.get(status, usual)
     words = ": ".join(str(problem[name]) for name in ("title", "detail") if problem.get(name))
-    return kind(f"{status} {words or (kind.__doc__ or '').strip()}", status=status, problems=_fields(problem))
+    found = kind(f"{status} {words or (kind.__doc__ or '').strip()}", status=status, problems=_fields(problem))
+    found.on_timeout = OnTimeout(problem["on_timeout"]) if "on_timeout" in problem else None
+    return found
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -9,7 +9,7 @@ from typing import Self, Unpack
 import httpx
 
 from fairstall.client import calls
-from fairstall.client.answers import Decision, Health, Readiness, StoredDecision
+from fairstall.client.answers import Decision, Health, Policies, Readiness, StoredDecision
 from fairstall.client.boundary import (
     FOREIGN_ERRORS,
     LIMITS,
@@ -69,6 +69,10 @@ class Fairstall:
     def decision(self, decision_id: str, *, scores: bool = False) -> StoredDecision:
         """Read a decision back. Raises NotFound."""
         return self._run(calls.decision(decision_id, scores=scores))
+
+    def policies(self) -> Policies:
+        """The policies in force, and what they state for a listing that gets no answer."""
+        return self._run(calls.policies())
 
     def ready(self) -> Readiness:
         """Can it work, and with which versions? Asked once. Raises Unavailable."""
@@ -145,6 +149,10 @@ class AsyncFairstall:
     async def decision(self, decision_id: str, *, scores: bool = False) -> StoredDecision:
         """As `Fairstall.decision`."""
         return await self._run(calls.decision(decision_id, scores=scores))
+
+    async def policies(self) -> Policies:
+        """As `Fairstall.policies`."""
+        return await self._run(calls.policies())
 
     async def ready(self) -> Readiness:
         """As `Fairstall.ready`."""

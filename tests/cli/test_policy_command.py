@@ -55,6 +55,7 @@ def test_missing_file_is_told_in_the_same_form(tmp_path: Path):
         ("        - mdma pills\n", "", ("prohibited/drugs", "terms", "mdma pills (review)")),
         ("title: Illegal drugs", "title: Drugs", ("title", "Illegal drugs", "Drugs")),
         ("missed: 0.02", "missed: 0.01", ("targets", "missed 0.02", "missed 0.01")),
+        ("    points: 10", "    points: 10\n    on_timeout: review", ("on_timeout", "hold", "review")),
         ("code: prohibited/drugs", "code: prohibited/pills", ("prohibited/pills", "policy", "Illegal drugs")),
     ],
 )

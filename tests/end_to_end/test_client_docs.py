@@ -18,7 +18,7 @@ ROWS = {row[0]: row for row in re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*
 
 
 def test_each_block_of_code_prints_what_stands_below_it(running: Any) -> None:
-    assert len(BLOCKS) == PAGE.count("```python") == 5
+    assert len(BLOCKS) == PAGE.count("```python") == 6
     names: dict[str, Any] = {"KEY": running.key}
     for code, printed in BLOCKS:
         out = io.StringIO()

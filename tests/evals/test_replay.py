@@ -13,7 +13,7 @@ from fairstall.model.assess import Assessor, assess_listings
 from fairstall.model.decide import Likeness, Outcome, Resemblance, Source, Verdict
 from fairstall.model.decision import Assessment, Versions
 from fairstall.model.listing import Listing
-from fairstall.model.policies import PolicySet
+from fairstall.model.policies import OnTimeout, PolicySet
 from fairstall.model.scorer import OnnxScorer
 from fairstall.model.wire import assessment_body, assessment_from_body
 
@@ -36,6 +36,17 @@ def assess(tiny_bundle):
     def run(policies: PolicySet, *listings: Listing, alike: Sequence[str] = ()) -> list[Assessment]:
         likenesses = [Likeness(code, Resemblance("d-1", 0.9)) for code in alike]
         return assess_listings(Assessor(tiny_bundle, policies, look_alikes=lambda _: likenesses), scorers, listings)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def unscored(tiny_bundle):
+    """`unscored(policies, *listings)`: what the pipeline makes of them when the model has no time."""
+
+    def run(policies: PolicySet, *listings: Listing) -> list[Assessment]:
+        assessor = Assessor(tiny_bundle, policies)
+        return [assessor.conclude_unscored(assessor.prepare(listing)) for listing in listings]
 
     return run
 
@@ -75,7 +86,8 @@ def policy_sets(draw, make_policy) -> PolicySet:
         cuts = sorted(draw(st.tuples(st.integers(0, len(words)), st.integers(0, len(words)))))
         by_action = {"review": words[: cuts[0]], "block": words[cuts[0] : cuts[1]], "evidence": words[cuts[1] :]}
         more = {"pattern": draw(st.sampled_from((None, "coa[t]"))), "precision": draw(st.sampled_from((0.9, 0.995)))}
-        policies.append(make_policy(code, **{name: tuple(some) for name, some in by_action.items()}, **more))
+        policy = make_policy(code, **{name: tuple(some) for name, some in by_action.items()}, **more)
+        policies.append(replace(policy, on_timeout=draw(st.sampled_from(OnTimeout))))
     return PolicySet.named(draw(st.sampled_from("ab")), tuple(policies))
 
 
@@ -95,6 +107,17 @@ def test_a_replay_agrees_with_assessing_everything_again(data, titles, assess, m
             assert change.new.verdict == after
             assert change.old.verdict == verdict(assess(old, listing)[0])
             assert change.other_policies == (made_under.version != old.version)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), titles=some_listings)
+def test_a_listing_without_scores_is_replayed_without_them(data, titles, unscored, models, make_policy):
+    old, new = (data.draw(policy_sets(make_policy)) for _ in range(2))
+    listings = [Listing(str(n), "s", title, "", language="en") for n, title in enumerate(titles)]
+    replay = Replay(old, new, models)
+    for listing, decided, after in zip(listings, unscored(old, *listings), unscored(new, *listings), strict=True):
+        change = replay.change(stored(decided), listing)
+        assert (change.old.verdict, change.new.verdict) == (verdict(decided), verdict(after))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

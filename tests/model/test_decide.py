@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fairstall.model.certificates import Certificate, PolicyThresholds, Threshold
 from fairstall.model.decide import Band, Doubt, Evidence, Likeness, Outcome, Resemblance, RuleMatch, Source, decide
-from fairstall.model.policies import DsaClass, Policy, PolicySet, RuleAction, Severity, Targets
+from fairstall.model.policies import DsaClass, OnTimeout, Policy, PolicySet, RuleAction, Severity, Targets
 
 DRUGS, IVORY = "prohibited/drugs", "prohibited/wildlife"
 
@@ -149,3 +149,22 @@ def test_one_finding_carries_all_that_speaks_of_a_policy(
 def test_a_likeness_to_a_policy_that_is_gone_says_nothing() -> None:
     verdict = decide(policies(), {DRUGS: 0.0}, BOTH, likenesses=[Likeness("prohibited/gone", ALIKE)])
     assert (verdict.outcome, verdict.findings) == (Outcome.APPROVE, ())
+
+
+@pytest.mark.parametrize(
+    ("stated", "outcome"),
+    [
+        (("publish", "publish"), Outcome.APPROVE),
+        (("publish", "review"), Outcome.REVIEW),
+        (("publish", "hold"), Outcome.REVIEW),
+        (("hold", "hold"), Outcome.REVIEW),
+    ],
+)
+def test_a_listing_without_scores_is_published_only_where_every_policy_states_it(
+    stated: tuple[str, str], outcome: Outcome
+) -> None:
+    stating = [dataclasses.replace(one, on_timeout=OnTimeout(it)) for one, it in zip(policies(), stated, strict=True)]
+    verdict = decide(PolicySet("test-1", tuple(stating)), {}, BOTH, doubts=(Doubt.NOT_SCORED,))
+    assert (verdict.outcome, verdict.doubts) == (outcome, (Doubt.NOT_SCORED,))
+    other = decide(PolicySet("test-1", tuple(stating)), {}, BOTH, doubts=(Doubt.NOT_SCORED, Doubt.LANGUAGE))
+    assert other.outcome is Outcome.REVIEW

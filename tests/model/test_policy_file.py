@@ -5,7 +5,7 @@ import yaml
 
 from fairstall.model.dsa import DSA_KEYWORDS
 from fairstall.model.errors import PolicyFileError, Problem
-from fairstall.model.policies import RuleAction, Severity
+from fairstall.model.policies import OnTimeout, RuleAction, Severity
 from fairstall.model.policy_file import MAX_FILE_BYTES, load_policies, parse_policies
 from fairstall.model.policy_shape import SHAPES
 
@@ -67,6 +67,16 @@ def test_version_names_the_declared_version_and_changes_with_any_content():
     assert declared == "test-1"
     assert len(digits) == 12
     assert first != second
+
+
+def test_a_timeout_that_is_not_stated_holds_and_leaves_the_version_as_it_was():
+    silent, stated = (parse_policies(text, file="a") for text in (GOOD, GOOD + "    on_timeout: hold\n"))
+    other = parse_policies(GOOD + "    on_timeout: publish\n", file="a")
+    assert (silent.on_timeout, other.on_timeout) == (OnTimeout.HOLD, OnTimeout.PUBLISH)
+    assert silent.version == stated.version == "test-1-f582e8650078"
+    assert other.version != silent.version
+    (wrong,) = problems_of(GOOD + "    on_timeout: wait\n")
+    assert "'hold', 'review' or 'publish'" in wrong.message
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,12 @@ POLICIES = PolicySet(
 
 
 @pytest.fixture(scope="session")
+def policies() -> PolicySet:
+    """The policies that every app of this folder serves with."""
+    return POLICIES
+
+
+@pytest.fixture(scope="session")
 def a_listing() -> Callable[..., dict[str, Any]]:
     """A factory of listings as callers send them: `a_listing(number, title, **changes)`."""
 
@@ -132,9 +138,15 @@ def gated(tiny_bundle: Bundle) -> Iterator[Callable[..., tuple[Batcher, GatedSco
     """A factory of one-lane batchers whose scorer waits behind a gate: `gated(limits, poison=token)`."""
     made: list[tuple[Batcher, GatedScorer]] = []
 
-    def make(limits: Limits | None = None, *, poison: int | None = None) -> tuple[Batcher, GatedScorer]:
+    def make(
+        limits: Limits | None = None,
+        *,
+        poison: int | None = None,
+        policies: PolicySet = POLICIES,
+        control: ControlSample = NO_CONTROL,
+    ) -> tuple[Batcher, GatedScorer]:
         scorer = GatedScorer(tiny_bundle, poison=poison)
-        made.append((Batcher(Assessor(tiny_bundle, POLICIES), [scorer], limits or Limits()), scorer))
+        made.append((Batcher(Assessor(tiny_bundle, policies, control), [scorer], limits or Limits()), scorer))
         return made[-1]
 
     yield make

@@ -19,6 +19,7 @@ from fairstall.client import (
     InvalidListing,
     KeyReused,
     NotFound,
+    OnTimeout,
     Outcome,
     Overloaded,
     TimedOut,
@@ -80,6 +81,21 @@ def test_the_service_is_asked_for_its_health_and_versions_once(faulty, client, t
     with pytest.raises(Unavailable):
         client.ready()
     assert time.slept == []
+
+
+def test_what_the_policies_state_for_a_listing_without_an_answer_is_told_before_and_with_the_error(
+    faulty, client, connect, time, a_listing, policies
+):
+    stated = client.policies()
+    assert (stated.version, stated.on_timeout) == (policies.version, OnTimeout.HOLD)
+    assert [policy.code for policy in stated.policies] == list(policies.codes)
+    told = {b'{"on_timeout": "publish"}': OnTimeout.PUBLISH, b'{"on_timeout": "wait"}': OnTimeout.HOLD, b"{}": None}
+    with connect(faulty.url, key=faulty.key, retries=time.retries(attempts=1)) as hasty:
+        for body, on_timeout in told.items():
+            faulty.faults.script = [(503, {}, body)]
+            with pytest.raises(Unavailable) as unanswered:
+                hasty.score(**a_listing())
+            assert unanswered.value.on_timeout is on_timeout
 
 
 def test_a_service_that_fails_twice_and_then_answers_is_asked_three_times(faulty, client, a_listing, time):

@@ -8,7 +8,7 @@ from typing import Union, get_args, get_origin, get_type_hints
 
 import pytest
 
-from fairstall.client import Outcome, answers, calls
+from fairstall.client import OnTimeout, Outcome, answers, calls
 from fairstall.client.answers import read_decision, read_stored_decision
 from fairstall.model.wire import ListingBody, PriceBody
 from fairstall.serving import schema
@@ -26,8 +26,18 @@ SHAPES = {
     answers.Versions: schema.VersionsShape,
     answers.Health: schema.Health,
     answers.Readiness: schema.Readiness,
+    answers.Policies: schema.PoliciesInForce,
+    answers.Policy: schema.PolicyShape,
 }
-PLAIN = {str: "string", Outcome: "string", datetime: "string", float: "number", int: "integer", bool: "boolean"}
+PLAIN = {
+    str: "string",
+    Outcome: "string",
+    OnTimeout: "string",
+    datetime: "string",
+    float: "number",
+    int: "integer",
+    bool: "boolean",
+}
 LISTING = {"listing_id": "1", "seller_id": "s", "title": "chair", "description": ""}
 DECIDED = {
     "decision_id": "d",
