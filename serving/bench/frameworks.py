@@ -69,13 +69,13 @@ def _write_mlserver_settings(place: Place) -> None:
 
 def _infinity(place: Place) -> Command:
     engine = ["--engine", "optimum", "--device", "cpu", "--onnx-disable-optimize", "--no-model-warmup"]
-    served = ["v2", "--model-id", "transformer", "--served-model-name", "listings", *engine]
+    served = ["v2", "--model-id", ".", "--served-model-name", "listings", *engine]
     return [place.programs / "infinity_emb", *served, "--host", "127.0.0.1", "--port", str(place.port)]
 
 
 def _write_transformer(place: Place) -> None:
-    """The bundle as infinity reads it: a folder of the hub's form."""
-    folder, bundle = place.folder / "transformer", open_bundle(place.folder / BUNDLE_LINK)
+    """The bundle as infinity reads it: a folder of the hub's form, where it takes the graph that is named quantized."""
+    folder, bundle = place.folder, open_bundle(place.folder / BUNDLE_LINK)
     labels = dict(enumerate(bundle.facts.labels))
     config = {
         "model_type": "bert",
@@ -86,11 +86,10 @@ def _write_transformer(place: Place) -> None:
     }
     tokenizer = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": bundle.facts.max_tokens}
     tokenizer |= {"model_input_names": ["input_ids", "attention_mask"], "pad_token": "[PAD]", "sep_token": "[SEP]"}
-    (folder / "onnx").mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer))
     (folder / "tokenizer.json").symlink_to(bundle.tokenizer.resolve())
-    (folder / "onnx" / "model.onnx").symlink_to(bundle.model.resolve())
+    (folder / "model_quantized.onnx").symlink_to(bundle.model.resolve())
 
 
 def _tensors(listing: Listing) -> dict[str, Any]:
