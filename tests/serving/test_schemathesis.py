@@ -8,19 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from fairstall.model.control import NO_CONTROL
 from fairstall.serving.limits import Limits
 
 HERE = Path(__file__).parent / "fuzz"
 
 
-def fuzz(served, reports: Path, *, examples: int) -> int:
+def fuzz(served, folder: Path, *, examples: int) -> int:
     """How many requests were made. Fails with what schemathesis says when any answer breaks a promise."""
-    run = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "--no-color", "run"]
-    chosen = ["--max-examples", str(examples), "--seed", "1", "--continue-on-failure", "--report-dir", str(reports)]
+    run = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run"]
+    chosen = ["--no-color", "--max-examples", str(examples), "--seed", "1", "--continue-on-failure"]
     document = f"{served.client.base_url}/openapi.json"
-    environment = os.environ | {"FAIRSTALL_KEY": served.secret}
-    done = subprocess.run([*run, *chosen, document], cwd=HERE, env=environment, capture_output=True, text=True)
+    environment = os.environ | {"FAIRSTALL_KEY": served.secret, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py")}
+    done = subprocess.run([*run, *chosen, document], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return int(re.findall(r"([0-9]+) generated", done.stdout)[0])
 
@@ -28,7 +27,7 @@ def fuzz(served, reports: Path, *, examples: int) -> int:
 @pytest.fixture
 def patient(sqlite_engine, make_parts, serve_parts):
     """A service that takes its time, so that a slow machine is no finding."""
-    with serve_parts(make_parts(sqlite_engine, control=NO_CONTROL, limits=Limits(deadline_s=60))) as served:
+    with serve_parts(make_parts(sqlite_engine, limits=Limits(deadline_s=60))) as served:
         yield served
 
 
