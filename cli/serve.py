@@ -19,6 +19,8 @@ from fairstall.cli.settings import (
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
+    DEFAULT_REMEMBERED_TEXTS,
+    TRACES_TO,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
@@ -28,20 +30,23 @@ from fairstall.cli.settings import (
     NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
+    RememberedTextsSetting,
     WebhookNetworksSetting,
     database_url,
     models_folder,
+    traces_wanted,
 )
 from fairstall.model.bundle import Bundle
 from fairstall.model.control import ControlSample, ListingShare
 from fairstall.model.deployed import POINTER_FILE, Beside, Role
-from fairstall.model.errors import SetupError
+from fairstall.model.errors import MissingExtra, SetupError
 from fairstall.model.policies import PolicySet
 from fairstall.model.policy_file import load_policies, starter_policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import uvicorn
     from fastapi import FastAPI
     from sqlalchemy import Engine
 
@@ -54,7 +59,9 @@ if TYPE_CHECKING:
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.reload import Canary
     from fairstall.serving.shadowing import Shadowing
+    from fairstall.serving.tracing import Tracing
     from fairstall.serving.webhooks.background import CourierThread
+    from fairstall.serving.writer import SubmissionStore
 
 log = logging.getLogger("fairstall.serving")
 
@@ -74,6 +81,7 @@ def serve(
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
     deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
+    remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API until SIGTERM or Ctrl-C; requests in flight are answered first."""
@@ -87,6 +95,7 @@ def serve(
         control_rate=control_rate,
         near_duplicates=near_duplicates,
         deadline_s=deadline,
+        remembered_texts=remembered_texts,
         webhook_networks=webhook_networks,
     )
     run_app(app, listener)
@@ -102,23 +111,30 @@ def build_scoring_app(
     webhook_networks: str = "",
     near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
     deadline_s: float = DEFAULT_DEADLINE_S,
+    remembered_texts: int = DEFAULT_REMEMBERED_TEXTS,
+    store: "SubmissionStore | None" = None,
 ) -> "FastAPI":
     """The scoring app, its store migrated and its model loaded and warm; other apps can be mounted on it.
 
     Without `bundle` it serves the champion in the home folder, or the starter bundle as long as there is none, and
-    takes up each newly promoted one. Raises SetupError or StoreUnavailable.
+    takes up each newly promoted one. With a `store` decisions go there instead of into the database.
+
+    Raises SetupError or StoreUnavailable.
     """
     from fairstall.model.assess import none_known
     from fairstall.records.engine import migrate, open_engine
-    from fairstall.serving.app import Parts, create_app
+    from fairstall.serving.app import Parts, create_app, utc_now
     from fairstall.serving.batcher import open_batcher
+    from fairstall.serving.limits import Limits
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.reload import BundleWatch, ModelInService, pointer_signature
+    from fairstall.serving.sealing import SealingPasses
 
     home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(database)
     migrate(engine)
-    limits, telemetry, folder = allowed_limits(deadline_s), Telemetry(), models_folder(home)
+    limits = allowed_limits(Limits(deadline_s=deadline_s, remembered_texts=remembered_texts))
+    telemetry, folder = Telemetry(), models_folder(home)
     seen = pointer_signature(folder / POINTER_FILE)
     policy_set = load_policies(policies) if policies else starter_policies()
     control = ControlSample(control_key(home), control_rate)
@@ -139,20 +155,21 @@ def build_scoring_app(
     return create_app(
         replace(
             parts,
+            store=store,
             blocked=blocked,
+            sealing=SealingPasses(engine, utc_now),
             courier=webhook_courier(engine, telemetry, webhook_networks),
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),
+            tracing=request_tracing() if traces_wanted() else None,
         )
     )
 
 
-def allowed_limits(deadline_s: float) -> "Limits":
-    """The service's limits, with as many connections as this process may have files open."""
+def allowed_limits(limits: "Limits") -> "Limits":
+    """The same, with no more connections than this process may have files open."""
     from fairstall.serving.connections import room_for_connections
-    from fairstall.serving.limits import Limits
 
-    limits = Limits(deadline_s=deadline_s)
     return replace(limits, connections=room_for_connections(limits.connections))
 
 
@@ -219,6 +236,17 @@ def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> 
     return CourierThread(Courier(DeliveryQueue(engine), Sender(rules), telemetry, utc_now))
 
 
+def request_tracing() -> "Tracing":
+    """What traces requests, set up by OpenTelemetry's own variables. Raises MissingExtra."""
+    try:
+        from fairstall.serving.open_telemetry import export_traces
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        raise MissingExtra(" or ".join(TRACES_TO), "tracing") from error
+    return export_traces()
+
+
 def control_key(home: Path) -> bytes:
     """The key that draws the control sample, made once for each home folder and readable by its owner alone."""
     path = home / CONTROL_KEY_FILE
@@ -243,7 +271,20 @@ def run_app(app: "FastAPI", listener: socket.socket) -> None:
     """Serve on a listening socket until SIGTERM or SIGINT, and answer what is in flight before it ends."""
     import uvicorn
 
-    config = uvicorn.Config(
+    config = server_config(app)
+    # What was loaded so far stays for good: the collector need not walk it again while requests wait.
+    gc.collect()
+    gc.freeze()
+    host, port = listener.getsockname()[:2]
+    log.info("listening on http://%s:%d", host, port)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def server_config(app: "FastAPI") -> "uvicorn.Config":
+    """How uvicorn serves an app. Nobody here speaks WebSocket, so a request for one is a request like any other."""
+    import uvicorn
+
+    return uvicorn.Config(
         app,
         loop="uvloop",
         http=app.state.connection,
@@ -254,12 +295,6 @@ def run_app(app: "FastAPI", listener: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
-    # What was loaded so far stays for good: the collector need not walk it again while requests wait.
-    gc.collect()
-    gc.freeze()
-    host, port = listener.getsockname()[:2]
-    log.info("listening on http://%s:%d", host, port)
-    uvicorn.Server(config).run(sockets=[listener])
 
 
 def log_json_lines() -> None:

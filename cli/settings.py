@@ -3,10 +3,14 @@
 Commands take the annotated types below as parameters; `docs/settings.md` is checked against them by a test.
 """
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
+
+from fairstall.model.errors import SetupError
 
 if TYPE_CHECKING:
     from fairstall.evals.tracking import Tracking
@@ -17,6 +21,10 @@ DEFAULT_PORT = 8000
 DEFAULT_CONTROL_RATE = 0.01
 DEFAULT_NEAR_DUPLICATES = 0.75
 DEFAULT_DEADLINE_S = 5.0
+DEFAULT_REMEMBERED_TEXTS = 20_000
+TRACES_TO = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+TRACES_BY = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+KEEP_FOR_EVER = 0
 
 HomeSetting: TypeAlias = Annotated[
     Path, typer.Option("--home", envvar="FAIRSTALL_HOME", help="The one folder that Fairstall writes to.")
@@ -93,12 +101,38 @@ DeadlineSetting: TypeAlias = Annotated[
         help="Seconds that a listing may wait for its scores; then it becomes what the policies state as on_timeout.",
     ),
 ]
+RememberedTextsSetting: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--remembered-texts",
+        envvar="FAIRSTALL_REMEMBERED_TEXTS",
+        min=0,
+        help="How many texts' scores are kept for the next listing with the same text; 0 scores each anew.",
+    ),
+]
 WebhookNetworksSetting: TypeAlias = Annotated[
     str,
     typer.Option(
         "--webhook-networks",
         envvar="FAIRSTALL_WEBHOOK_NETWORKS",
         help="Networks that are not public and may get webhooks all the same, as in 10.20.0.0/16,fd00::/8.",
+    ),
+]
+ArchiveSetting: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        envvar="FAIRSTALL_ARCHIVE",
+        help="The folder with archived months. By default archive/ in the home folder.",
+    ),
+]
+KeepMonthsSetting: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--keep-months",
+        envvar="FAIRSTALL_KEEP_MONTHS",
+        min=KEEP_FOR_EVER,
+        help="How many whole months `fairstall archive` leaves in the database; 0 for all.",
     ),
 ]
 
@@ -116,5 +150,27 @@ def tracking_at(home: Path, uri: str | None) -> "Tracking":
     )
 
 
+def archive_folder(home: Path, archive: Path | None) -> Path:
+    return archive or home / "archive"
+
+
 def models_folder(home: Path) -> Path:
     return home / "models"
+
+
+def traces_wanted(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether OpenTelemetry's own variables ask for traces. Raises SetupError for a way to send them that is not ours.
+
+    A collector has to be named: by itself OpenTelemetry would send to this machine.
+    """
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "")
+    if exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    if not any(environment.get(name) for name in TRACES_TO):
+        return False
+    if exporter not in ("", "otlp"):
+        raise SetupError(f"OTEL_TRACES_EXPORTER is {exporter!r}: Fairstall exports by 'otlp' or 'none'")
+    protocol = next((given for name in TRACES_BY if (given := environment.get(name))), "http/protobuf")
+    if protocol != "http/protobuf":
+        raise SetupError(f"the OTLP protocol is {protocol!r}: Fairstall speaks 'http/protobuf', mostly on port 4318")
+    return True

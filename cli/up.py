@@ -17,6 +17,7 @@ from fairstall.cli.settings import (
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
+    DEFAULT_REMEMBERED_TEXTS,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
@@ -26,6 +27,7 @@ from fairstall.cli.settings import (
     NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
+    RememberedTextsSetting,
     WebhookNetworksSetting,
     database_url,
 )
@@ -55,6 +57,7 @@ def up(
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
     deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
+    remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
@@ -72,6 +75,7 @@ def up(
         control_rate=control_rate,
         near_duplicates=near_duplicates,
         deadline_s=deadline,
+        remembered_texts=remembered_texts,
         webhook_networks=webhook_networks,
     )
     engine = open_engine(url)

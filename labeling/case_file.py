@@ -24,6 +24,7 @@ _SHOWN_AS = {CaseReason.GOLDEN: CaseReason.UNCERTAIN}
 SELLER_DECISIONS_COUNTED = 500
 SELLER_DECISIONS_SHOWN = 6
 HEADING_CHARACTERS = 120
+ERASED = "erased at the seller's request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Resembled:
 class CaseFile:
     """One case as a moderator may see it. A blind one carries no finding, doubt or sign of what the model thought.
 
-    `resembled` has the blocked listings that findings name, by decision.
+    `resembled` has the blocked listings that findings name, by decision. `erased_at`: since then there is no text.
     """
 
     case_id: str
@@ -75,6 +76,7 @@ class CaseFile:
     doubts: tuple[Doubt, ...]
     history: SellerHistory
     resembled: Mapping[str, Resembled]
+    erased_at: datetime | None = None
 
     @property
     def blind(self) -> bool:
@@ -90,7 +92,7 @@ def shown_reason(name: str) -> CaseReason:
 def read_case(engine: Engine, case_id: str) -> CaseFile:
     """The file of a case. Raises NotFound."""
     query = (
-        select(cases, listings.c.body, decisions.c.assessment)
+        select(cases, listings.c.body, decisions.c.assessment, decisions.c.erased_at)
         .join(decisions, cases.c.decision_id == decisions.c.decision_id)
         .join(listings, decisions.c.listing_digest == listings.c.digest)
         .where(cases.c.case_id == case_id)
@@ -107,9 +109,12 @@ def read_case(engine: Engine, case_id: str) -> CaseFile:
 
 
 def heading_of(body: Mapping[str, Any]) -> str:
-    """What stands for a stored listing in a list: its title, or the beginning of its description."""
+    """What stands for a stored listing in a list: its title, or the beginning of its description.
+
+    A listing has text when it is uploaded: one without any was erased.
+    """
     title = str(body["title"])
-    return title if title.strip() else str(body["description"])[:HEADING_CHARACTERS]
+    return title if title.strip() else str(body["description"])[:HEADING_CHARACTERS] or ERASED
 
 
 def _case_file(
@@ -129,6 +134,7 @@ def _case_file(
         doubts=assessment.doubts,
         history=history,
         resembled=resembled,
+        erased_at=datetime.fromisoformat(row.erased_at) if row.erased_at else None,
     )
     return replace(file, findings=(), doubts=(), resembled={}) if file.blind else file
 

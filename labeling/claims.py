@@ -83,8 +83,8 @@ def reviewed_since(connection: Connection, review: Row[Any]) -> bool:
 
 
 def standing_decision(connection: Connection, decision_id: str) -> Row[Any]:
-    """The end of a decision's chain of overrides: `decision_id`, `outcome`, `decided_at`."""
-    columns = (decisions.c.decision_id, decisions.c.outcome, decisions.c.decided_at)
+    """The end of a decision's chain of overrides: `decision_id`, `outcome`, `decided_at`, `erased_at`."""
+    columns = (decisions.c.decision_id, decisions.c.outcome, decisions.c.decided_at, decisions.c.erased_at)
     chain = select(*columns).where(decisions.c.decision_id == decision_id).cte("chain", recursive=True)
     chain = chain.union_all(select(*columns).where(decisions.c.overrides == chain.c.decision_id))
     newer = decisions.alias("newer")

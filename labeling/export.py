@@ -19,9 +19,10 @@ ROWS_AT_ONCE = 500
 def export_labels(engine: Engine, out: Path) -> Manifest:
     """Write every reviewed listing to `out` in the corpora's row format, and a manifest beside it.
 
-    Reviews that were undone are left out. The latest review of a listing gives the label; `reviews`, `reviewers` and
-    `agreeing` count all that stand and those that say the same. `inclusion_probability` is the chance that the
-    listing had to be reviewed at all, so that training and metrics can weight by its inverse.
+    Reviews that were undone are left out, and so are listings that were erased or archived. The latest review of a
+    listing gives the label; `reviews`, `reviewers` and `agreeing` count all that stand and those that say the same.
+    `inclusion_probability` is the chance that the listing had to be reviewed at all, so that training and metrics can
+    weight by its inverse.
     """
     with reading(engine) as connection:
         found = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(_standing_reviews())
@@ -42,7 +43,7 @@ def _standing_reviews() -> Select[Any]:
         .join(cases, reviews.c.case_id == cases.c.case_id)
         .join(decisions, cases.c.decision_id == decisions.c.decision_id)
         .join(listings, decisions.c.listing_digest == listings.c.digest)
-        .where(not_taken_back())
+        .where(not_taken_back(), decisions.c.erased_at.is_(None))
         .order_by(listings.c.digest, reviews.c.decided_at, reviews.c.review_id)
     )
 

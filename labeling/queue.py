@@ -244,6 +244,8 @@ def _reopen(connection: Connection, case_id: str, user: User, now: datetime, lea
 def _take_back(connection: Connection, review: Row[Any], case: Row[Any], user: User, now: datetime) -> str | None:
     """Restore the outcome that the review replaced, if it replaced one. Raises Conflict when it no longer stands."""
     standing = standing_decision(connection, case.decision_id)
+    if standing.erased_at:
+        raise Conflict("The seller's data were erased since; it cannot be undone.")
     overtaken = (
         standing.decided_at > review.decided_at
         if review.decision_id is None

@@ -44,7 +44,8 @@ class Decision:
     """One row of the ledger: never changed, only overridden by a newer one that names it in `overrides`.
 
     `actor` is "model" or `user:NAME`. `automated` says that no person took part in this decision. `repeated`: its
-    scores are those of an equal text that came before.
+    scores are those of an equal text that came before. `erased_at`: since then seller and listing are pseudonyms, and
+    evidence has no text.
     """
 
     decision_id: str
@@ -56,6 +57,7 @@ class Decision:
     case_id: str | None = None
     overrides: str | None = None
     repeated: bool = False
+    erased_at: datetime | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -21,8 +21,6 @@ FairstallError
 
 from dataclasses import dataclass
 
-from fairstall.model.policies import OnTimeout
-
 
 class FairstallError(Exception):
     """Something went wrong in Fairstall."""
@@ -107,10 +105,11 @@ class Conflict(InputError):
 class ServiceError(FairstallError):
     """The service cannot answer now.
 
-    `on_timeout`: what the policies state for a listing that gets no answer; None where no listing was asked about.
+    `on_timeout`: what the policies state for a listing that gets no answer, a value of `policies.OnTimeout`; None where
+    no listing was asked about.
     """
 
-    on_timeout: OnTimeout | None = None
+    on_timeout: str | None = None
 
 
 class Overloaded(ServiceError):

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 def time_ordered_id(now: datetime) -> str:
@@ -13,6 +13,11 @@ def time_ordered_id(now: datetime) -> str:
 def earliest_id(moment: datetime) -> str:
     """The smallest identifier that can be made at `moment`: what was made before sorts below it, the rest does not."""
     return _identifier(moment, 0)
+
+
+def moment_of(identifier: str) -> datetime:
+    """The millisecond in which a time-ordered identifier was made, in UTC."""
+    return datetime.fromtimestamp((uuid.UUID(identifier).int >> 80) / 1000, UTC)
 
 
 def _identifier(now: datetime, random: int) -> str:

@@ -21,7 +21,10 @@ MAX_TITLE_CHARACTERS = 1_000
 MAX_DESCRIPTION_CHARACTERS = 50_000
 MAX_COMBINING_MARKS = 64  # on one character; the longest in any living script is below 10
 
-_CONTROL = regex.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_CONTROLS = r"\x00-\x08\x0e-\x1f\x7f"
+_CONTROL = regex.compile(f"[{_CONTROLS}]")
+READABLE_PATTERN = f"^[^{_CONTROLS}]*$"  # for JSON Schema, which cannot say more of what `Readable` asks
+SOME_TEXT_PATTERN = r"[^\s\x85]"
 _PILE_OF_MARKS = regex.compile(rf"\p{{M}}{{{MAX_COMBINING_MARKS + 1}}}")
 
 
@@ -34,14 +37,17 @@ def _readable(text: str) -> str:
 
 
 Readable = AfterValidator(_readable)
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200), Readable]
-ShortText = Annotated[str, StringConstraints(max_length=500), Readable]
-AttributeText = Annotated[str, StringConstraints(max_length=2_000), Readable]
-Title = Annotated[str, StringConstraints(max_length=MAX_TITLE_CHARACTERS), Readable]
-Description = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS), Readable]
+Described = Field(json_schema_extra={"pattern": READABLE_PATTERN})
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200), Readable, Described]
+ShortText = Annotated[str, StringConstraints(max_length=500), Readable, Described]
+AttributeText = Annotated[str, StringConstraints(max_length=2_000), Readable, Described]
+Title = Annotated[str, StringConstraints(max_length=MAX_TITLE_CHARACTERS), Readable, Described]
+Description = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS), Readable, Described]
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
 
-Attributes = Annotated[dict[ShortText, AttributeText], Field(max_length=100)]
+Attributes = Annotated[
+    dict[ShortText, AttributeText], Field(max_length=100, json_schema_extra={"additionalProperties": False})
+]
 
 
 class PriceBody(BaseModel):
@@ -49,14 +55,29 @@ class PriceBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    amount: Annotated[Decimal, Field(strict=False, ge=0, max_digits=18, allow_inf_nan=False)]
+    amount: Annotated[
+        Decimal,
+        Field(
+            strict=False,
+            ge=0,
+            max_digits=18,
+            allow_inf_nan=False,
+            description="A decimal number of 18 digits at most, those behind the point included.",
+        ),
+    ]
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 class ListingBody(BaseModel):
-    """One listing, as a seller uploads it."""
+    """One listing, as a seller uploads it. Title and description may not both be empty."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "anyOf": [{"properties": {name: {"pattern": SOME_TEXT_PATTERN}}} for name in ("title", "description")]
+        },
+    )
 
     listing_id: Identifier
     seller_id: Identifier
@@ -167,6 +188,7 @@ def stored_answer_body(decision: Decision, *, with_scores: bool = False) -> dict
         "decided_at": iso_utc(decision.decided_at),
         "actor": decision.actor,
         "overrides": decision.overrides,
+        "erased_at": iso_utc(decision.erased_at) if decision.erased_at else None,
     }
 
 

@@ -59,7 +59,7 @@ def _lacking(ids: Sequence[str]) -> Select[Any]:
         .outerjoin(reviews, named)
         .outerjoin(prints, prints.c.decision_id == decisions.c.decision_id)
         .where(decisions.c.decision_id.in_(ids), prints.c.version.is_distinct_from(VERSION))
-        .where(~exists().where(newer.c.overrides == decisions.c.decision_id))
+        .where(~exists().where(newer.c.overrides == decisions.c.decision_id), decisions.c.erased_at.is_(None))
         .order_by(decisions.c.decision_id)
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from alembic import command
@@ -22,9 +23,12 @@ from fairstall.model.errors import SetupError
 from fairstall.records.errors import store_errors
 
 BUSY_TIMEOUT_S = 5.0
+PATIENT_S = 60.0  # the timeout of commands that may wait for those who store decisions
+ASKED_FOR_EVERY_S = 0.1  # how long SQLite lets a waiting writer sleep at most
 CONNECTIONS = 8
 _MIGRATIONS = Path(__file__).with_name("migrations")
-_MIGRATION_LOCK = 0x0FA1257A11  # any number, as long as it stays the same
+_MIGRATION_LOCK = 0x0FA1257A11  # any numbers, as long as they stay the same
+_KEEPING_LOCK = 0x0FA1257A12
 _READS = "fairstall_reads"
 
 _to_json = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
@@ -65,17 +69,41 @@ def migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     with writing(engine) as connection:
-        if connection.dialect.name == "postgresql":
-            _take_turn(connection)
+        _take_turn(connection, _MIGRATION_LOCK)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
-def _take_turn(connection: Connection) -> None:
-    """Wait for another process's migration, however long it takes; its end of the lock is the transaction's."""
-    connection.execute(text("SET LOCAL lock_timeout = 0"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    connection.execute(text("RESET lock_timeout"))
+def take_keeping_turn(connection: Connection) -> None:
+    """Wait until no other transaction seals, erases or archives; whoever stores decisions waits for none of them."""
+    _take_turn(connection, _KEEPING_LOCK)
+
+
+def give_way(engine: Engine) -> None:
+    """Between two of many transactions: SQLite's one lock goes to who asks first, and those who wait ask in a while."""
+    if engine.dialect.name == "sqlite":
+        sleep(ASKED_FOR_EVERY_S)
+
+
+def overwrite_what_is_deleted(connection: Connection) -> None:
+    """Let SQLite write zeros over what this connection deletes or replaces; PostgreSQL does its own at each vacuum."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
+
+def empty_log(engine: Engine) -> None:
+    """Move SQLite's write-ahead log into the file and cut it to nothing, unless somebody reads from it now."""
+    if engine.dialect.name == "sqlite":
+        with store_errors(), closing(engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _take_turn(connection: Connection, lock: int) -> None:
+    """Wait for other transactions that took this turn, however long they take; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+        connection.execute(text("RESET lock_timeout"))
 
 
 def _open_postgres(url: URL, busy_timeout_s: float) -> Engine:

@@ -1,5 +1,7 @@
 """The model's own decisions read back in the order of time, with what people said of them since. Nothing is written.
 
+Decisions whose text was erased are left out, since no rule can run on them; archived ones are not there.
+
 Each page is a transaction of its own, so that a long reading keeps no old state of a busy store alive.
 """
 
@@ -91,7 +93,7 @@ class History:
             rows = self._rows(query.where(decisions.c.decision_id > rows[-1].decision_id))
 
     def find(self, ids: Sequence[str]) -> list[PastDecision]:
-        """Those of `ids` that the model decided, in the order of time."""
+        """Those of `ids` that the model decided and that are still there, in the order of time."""
         return _past_decisions(self._rows(_past().where(decisions.c.decision_id.in_(ids))))
 
     def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
@@ -116,9 +118,9 @@ def _past() -> Select[Any]:
     Whose they are is no condition: a database without statistics would take it for a narrow choice, and go through
     the whole table for each page.
     """
-    columns = (decisions.c.decision_id, decisions.c.actor, decisions.c.assessment, listings.c.body)
+    of_decision = (decisions.c.decision_id, decisions.c.actor, decisions.c.erased_at, decisions.c.assessment)
     return (
-        select(*columns, _earlier().label("earlier"), _violated().label("violated"))
+        select(*of_decision, listings.c.body, _earlier().label("earlier"), _violated().label("violated"))
         .join(listings, decisions.c.listing_digest == listings.c.digest)
         .order_by(decisions.c.decision_id)
     )
@@ -152,7 +154,7 @@ def _violated() -> ScalarSelect[Any]:
 
 
 def _past_decisions(rows: Sequence[Row[Any]]) -> list[PastDecision]:
-    """Those of the model."""
+    """Those of the model whose text was not erased."""
     return [
         PastDecision(
             decision_id=row.decision_id,
@@ -162,5 +164,5 @@ def _past_decisions(rows: Sequence[Row[Any]]) -> list[PastDecision]:
             violated=None if row.violated is None else frozenset(row.violated),
         )
         for row in rows
-        if row.actor == MODEL_ACTOR
+        if row.actor == MODEL_ACTOR and row.erased_at is None
     ]

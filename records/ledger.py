@@ -1,7 +1,5 @@
 """The ledger: decisions are appended and overridden, never changed. What decides is `model`; who waits is `serving`."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,8 +21,9 @@ from fairstall.model.wire import assessment_body, assessment_from_body, iso_utc,
 from fairstall.records.blocked import Blocked, keep_prints, policies_of_override, withdraw_print
 from fairstall.records.engine import reading, writing
 from fairstall.records.idempotency import KeyedAnswer, find_answer, insert_new, keep_answers
+from fairstall.records.leaves import digest_of_body
 from fairstall.records.outbox import Event, decision_event, write_events
-from fairstall.records.tables import cases, decisions, listings
+from fairstall.records.tables import audit_leaves, cases, decisions, listings
 
 
 class CaseReason(StrEnum):
@@ -93,10 +92,10 @@ class Ledger:
         return accepted
 
     def find(self, decision_id: str) -> Decision:
-        """One decision. Raises NotFound."""
+        """One decision. Raises NotFound, which tells an archived one from one that never was."""
         found = self._one(_DECISION.where(decisions.c.decision_id == decision_id))
         if found is None:
-            raise NotFound(f"there is no decision {decision_id}")
+            raise NotFound(self._why_not(decision_id))
         return found
 
     def latest(self, listing_id: str) -> Decision:
@@ -136,7 +135,9 @@ class Ledger:
         `policies` are those that a person blocks for. Findings and scores stay as they were found. Raises NotFound, or
         Conflict when it was overridden before.
         """
-        row = connection.execute(_DECISION.where(decisions.c.decision_id == decision_id)).one_or_none()
+        # Locked, so that no erasure takes its listing away before the new row names it.
+        found = _DECISION.where(decisions.c.decision_id == decision_id).with_for_update(of=decisions, key_share=True)
+        row = connection.execute(found).one_or_none()
         if row is None:
             raise NotFound(f"there is no decision {decision_id}")
         old = _decision(row)
@@ -162,6 +163,14 @@ class Ledger:
         write_events(connection, [decision_event(new)])
         return new
 
+    def _why_not(self, decision_id: str) -> str:
+        leaf = select(audit_leaves.c.archived).where(audit_leaves.c.row_id == decision_id)
+        with reading(self._engine) as connection:
+            month = connection.execute(leaf).scalar_one_or_none()
+        if month:
+            return f"the decision {decision_id} is in the archive of {month}"
+        return f"there is no decision {decision_id}"
+
     def _one(self, query: Select[Any]) -> Decision | None:
         with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
@@ -170,8 +179,7 @@ class Ledger:
 
 def listing_digest(listing: Listing) -> str:
     """SHA-256 of the listing's canonical JSON: two uploads with the same digest are the same to the last character."""
-    canonical = json.dumps(listing_body(listing), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return digest_of_body(listing_body(listing))
 
 
 def listing_from_body(body: Mapping[str, Any]) -> Listing:
@@ -202,6 +210,7 @@ def _decision(row: Row[Any]) -> Decision:
         case_id=row.case_id if row.outcome == Outcome.REVIEW else None,
         overrides=row.overrides,
         repeated=row.repeated,
+        erased_at=datetime.fromisoformat(row.erased_at) if row.erased_at else None,
     )
 
 

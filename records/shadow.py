@@ -72,8 +72,9 @@ def record_comparisons(engine: Engine, comparisons: Sequence[Comparison]) -> Non
         return
     with writing(engine) as connection:
         connection.execute(_count(connection, _counted(comparisons)))
-        if rows := [_disagreement_row(one) for one in comparisons if not one.agrees]:
-            connection.execute(insert_new(connection, shadow_disagreements), rows)
+        rows = [_disagreement_row(one) for one in comparisons if not one.agrees]
+        if kept := _not_erased(connection, rows):
+            connection.execute(insert_new(connection, shadow_disagreements), kept)
 
 
 def latest_shadow(engine: Engine) -> str:
@@ -160,6 +161,14 @@ def _count(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Insert:
         },
     )
     return counted
+
+
+def _not_erased(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those whose decision is there with its text: what was erased meanwhile must not come back."""
+    ids = [row["decision_id"] for row in rows]
+    there = select(decisions.c.decision_id).where(decisions.c.decision_id.in_(ids), decisions.c.erased_at.is_(None))
+    found = set(connection.execute(there.with_for_update(read=True)).scalars()) if ids else set()
+    return [row for row in rows if row["decision_id"] in found]
 
 
 def _disagreement_row(one: Comparison) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""Every table of the system of record. Rows of `decisions`, `reviews` and `events` are only ever added.
+"""Every table of the system of record. Rows of `decisions`, `reviews`, `events` and `audit_*` are only ever added.
+
+Two acts go beyond that, and both leave a row in `audit_acts`: erasing a seller's data, and archiving a month.
 
 Times are UTC in RFC 3339 text with microseconds (`iso_utc`), so that both databases sort and compare them alike.
 """
@@ -44,6 +46,7 @@ listings = Table(
     Column("seller_id", Text, nullable=False),
     Column("body", Json, nullable=False, comment="the listing as uploaded"),
     Column("received_at", Moment, nullable=False),
+    Column("erased_at", Moment, comment="when its text and its ids were erased"),
 )
 
 decisions = Table(
@@ -63,9 +66,11 @@ decisions = Table(
     Column(
         "repeated", Boolean, nullable=False, server_default=text("false"), comment="scores of an earlier equal text"
     ),
+    Column("erased_at", Moment, comment="when the seller's data in it were erased"),
     CheckConstraint("outcome IN ('approve', 'review', 'block')", name="outcome"),
     Index("ix_decisions_listing", "listing_id", "decided_at"),
     Index("ix_decisions_seller", "seller_id", "decided_at"),
+    Index("ix_decisions_digest", "listing_digest"),
 )
 
 cases = Table(
@@ -123,9 +128,11 @@ reviews = Table(
     Column("decided_at", Moment, nullable=False),
     Column("decision_id", Id, ForeignKey("decisions.decision_id"), comment="the ledger row that this review wrote"),
     Column("undoes", Id, ForeignKey("reviews.review_id"), unique=True),
+    Column("erased_at", Moment, comment="when its note was erased"),
     CheckConstraint("verdict IN ('violation', 'compliant', 'undone')", name="verdict"),
     Index("ix_reviews_case", "case_id", "decided_at"),
     Index("ix_reviews_user", "user_id", "decided_at"),
+    Index("ix_reviews_decision", "decision_id"),
 )
 
 events = Table(
@@ -182,6 +189,7 @@ deliveries = Table(
         postgresql_where=text("state = 'waiting'"),
     ),
     Index("ix_deliveries_state", "endpoint_id", "state", "queued_at"),
+    Index("ix_deliveries_event", "event_id"),
 )
 
 shadow_comparisons = Table(
@@ -205,6 +213,7 @@ shadow_disagreements = Table(
     Column("outcome", String(16), nullable=False, comment="what the shadow would have decided"),
     Column("assessment", Json, nullable=False, comment="the shadow's, as in decisions"),
     Column("compared_at", Moment, nullable=False),
+    Index("ix_shadow_disagreements_decision", "decision_id"),
 )
 
 idempotency_keys = Table(
@@ -262,4 +271,54 @@ sessions = Table(
     Column("csrf_token", String(64), nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
+)
+
+audit_seals = Table(
+    "audit_seals",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="from 1, without a gap"),
+    Column("made_at", Moment, nullable=False),
+    Column("settled_at", Moment, comment="all rows from before are sealed; null while the first pass is under way"),
+    Column("leaves", Integer, nullable=False),
+    Column("root", String(64), nullable=False, comment="of the Merkle tree of its leaves (RFC 6962), SHA-256"),
+    Column("previous", String(64), nullable=False, comment="the hash of the seal before"),
+    Column("hash", String(64), nullable=False, unique=True, comment="SHA-256 of all of the above"),
+)
+
+audit_leaves = Table(
+    "audit_leaves",
+    metadata,
+    Column("seal", Integer, ForeignKey("audit_seals.number"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False, comment="in the seal, from 0"),
+    Column("kind", String(8), nullable=False),
+    Column("row_id", Id, nullable=False, unique=True, comment="the id of a decision, a review or an act"),
+    Column("hash", LargeBinary, nullable=False, comment="of what is kept for good, and of the commitment"),
+    Column("commitment", LargeBinary, nullable=False, comment="SHA-256 of the salt and of what may be erased"),
+    Column("salt", LargeBinary, comment="null once it was erased"),
+    Column("erased_by", Id, comment="the act that erased it"),
+    Column("archived", String(7), comment="the month of the archive that the row is in, as in 2026-01"),
+    CheckConstraint("kind IN ('decision', 'review', 'act')", name="kind"),
+)
+
+audit_acts = Table(
+    "audit_acts",
+    metadata,
+    Column("act_id", Id, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("body", Json, nullable=False),
+    Column("happened_at", Moment, nullable=False),
+    CheckConstraint("kind IN ('erasure', 'archive', 'late_seal')", name="kind"),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("erasure_id", Id, primary_key=True),
+    Column("seller_id", Text, nullable=False, unique=True, comment="gone with the row when the erasure is done"),
+    Column("pseudonym", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False, comment="makes pseudonyms that nobody can link once it is gone"),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("begun_at", Moment, nullable=False),
 )

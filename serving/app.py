@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -37,16 +38,20 @@ from fairstall.serving.probes import Probes
 from fairstall.serving.problems import NoSuchMethod
 from fairstall.serving.rates import Rates
 from fairstall.serving.reload import BundleWatch, Canary, ModelInService
+from fairstall.serving.sealing import SealingPasses
 from fairstall.serving.service import ScoringService, Settled
 from fairstall.serving.shadow import Decided
 from fairstall.serving.shadowing import Shadowing
 from fairstall.serving.shell import Shell
+from fairstall.serving.tracing import Tracing
 from fairstall.serving.webhooks.background import CourierThread
-from fairstall.serving.writer import GroupCommit
+from fairstall.serving.writer import GroupCommit, SubmissionStore
 
 log = logging.getLogger("fairstall.serving")
 
 MODELS_LOOK_EVERY_S = 0.5
+# FastAPI's own would tell collectors the addresses of requests, and the words of exceptions with their stack.
+NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
 
 
 def utc_now() -> datetime:
@@ -58,8 +63,10 @@ class Parts:
     """What an app is made of. `engine` is migrated; without a `watch` the model stays the one it is.
 
     Without a `canary` it answers every listing, and without a `shadowing` no bundle is scored beside it.
+    Without `sealing` nothing is sealed until `fairstall audit seal` does.
     Without a `courier` events wait until a process that has one delivers them. Without `blocked` nothing is compared
-    with what was blocked.
+    with what was blocked. Without `tracing` no request is traced. Decisions are kept in the `store`, which is the
+    ledger of `engine` when none is given.
     """
 
     engine: Engine
@@ -71,6 +78,9 @@ class Parts:
     shadowing: Shadowing | None = None
     canary: BesideWatch[Canary] | None = None
     blocked: BlockedWatch | None = None
+    store: SubmissionStore | None = None
+    tracing: Tracing | None = None
+    sealing: SealingPasses | None = None
     clock: Callable[[], datetime] = utc_now
 
 
@@ -80,23 +90,34 @@ def create_app(parts: Parts) -> FastAPI:
     `state.connection` is the class of its connections, for `uvicorn.Config(http=...)`.
     """
     ledger = Ledger(parts.engine)
-    writer = GroupCommit(ledger, most_waiting=parts.limits.waiting_submissions, on_commit=parts.telemetry.commit)
+    writer = GroupCommit(
+        parts.store or ledger, most_waiting=parts.limits.waiting_submissions, on_commit=parts.telemetry.commit
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         looks = [_models_looked_at(one.look) for one in (parts.watch, parts.canary, parts.shadowing) if one]
-        works = [*looks, parts.blocked.run()] if parts.blocked else looks
+        works = [*looks, *(one.run() for one in (parts.blocked, parts.sealing) if one)]
         async with _working(works), _delivering(parts.courier):
             yield
         await asyncio.to_thread(parts.model.close)
         if parts.shadowing:
             await asyncio.to_thread(parts.shadowing.close)
         await asyncio.to_thread(writer.close)
+        if parts.tracing:
+            await asyncio.to_thread(parts.tracing.close)
 
-    app = FastAPI(title="Fairstall", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan)
+    app = FastAPI(
+        title="Fairstall",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        telemetry=NO_TELEMETRY,
+    )
     app.state.connection = connection_class(parts.limits, parts.telemetry)
     app.openapi = openapi_document  # type: ignore[method-assign]
-    app.add_middleware(Shell, telemetry=parts.telemetry)
+    app.add_middleware(Shell, telemetry=parts.telemetry, tracing=parts.tracing)
     app.add_exception_handler(FairstallError, _problem)
     app.add_exception_handler(HTTPException, _http_problem)
     _add_routes(app, parts, ledger, writer)

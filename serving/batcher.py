@@ -21,6 +21,7 @@ from fairstall.model.listing import Listing
 from fairstall.model.policies import PolicySet
 from fairstall.model.scorer import BATCH_WINDOWS, OnnxScorer, Scorer
 from fairstall.serving.limits import Limits
+from fairstall.serving.passage import Passage
 from fairstall.serving.repeats import Repeats
 from fairstall.serving.waiting import Ticket, WaitingRoom, Window
 
@@ -32,15 +33,19 @@ WARM_UP_TOKENS = (16, 64, 128, 512)
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """An assessment and how long it took by stage, in milliseconds: prepare, queue, score.
+    """An assessment, and when the listing passed each point.
 
     `repeated`: the model had read the same text before, and was not asked again.
     """
 
     assessment: Assessment
     prepared: Prepared
-    timings_ms: dict[str, float]
+    passage: Passage
     repeated: bool = False
+
+    @property
+    def timings_ms(self) -> dict[str, float]:
+        return self.passage.timings_ms
 
 
 class Batcher:
@@ -112,13 +117,13 @@ class Batcher:
                 self._run(scorer, work)
 
     def _prepare(self, ticket: Ticket) -> None:
-        begun = perf_counter()
+        ticket.prepare_at = perf_counter()
         try:
             prepared = self.assessor.prepare(ticket.listing)
         except Exception as error:  # a listing that cannot be prepared fails alone
             ticket.deliver(error)
             return
-        ticket.prepare_s = perf_counter() - begun
+        ticket.prepared_at = perf_counter()
         remembered = self._repeats.find(prepared.windows.ids)
         if remembered is None:
             self._room.ready(ticket, prepared)
@@ -130,6 +135,7 @@ class Batcher:
         begun = perf_counter()
         for window in batch:
             window.ticket.started_at = window.ticket.started_at or begun
+            window.ticket.batch_windows = len(batch)
         try:
             logits = scorer.run([window.ids for window in batch])
         except Exception as error:
@@ -162,11 +168,16 @@ class Batcher:
         except Exception as error:
             ticket.deliver(error)
             return
-        waited_s = max(0.0, ticket.started_at - ticket.admitted_at - ticket.prepare_s)
-        scoring_s = perf_counter() - ticket.started_at
-        timings_s = {"prepare": ticket.prepare_s, "queue": waited_s, "score": scoring_s}
-        timings_ms = {stage: 1_000 * spent for stage, spent in timings_s.items()}
-        ticket.deliver(Scored(assessment, ticket.prepared, timings_ms, repeated))
+        passage = Passage(
+            admitted_at=ticket.admitted_at,
+            prepare_at=ticket.prepare_at,
+            prepared_at=ticket.prepared_at,
+            started_at=ticket.started_at,
+            ended_at=perf_counter(),
+            windows=len(ticket.prepared.windows.ids),
+            batch_windows=ticket.batch_windows,
+        )
+        ticket.deliver(Scored(assessment, ticket.prepared, passage, repeated))
 
 
 def open_batcher(

@@ -138,8 +138,7 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         if self._answering:  # uvicorn tells only the request that came last, of several sent at once
-            self._answering.disconnected = True
-            self._answering.message_event.set()
+            _tell_that_caller_left(self._answering)
         self.telemetry.connections(len(self.connections))
         self._unset_keepalive_if_required()
         self._stop_waiting_for_reader()
@@ -179,8 +178,10 @@ class BoundedConnection(HttpToolsProtocol):
         kind, request_id = kind_of(error), secrets.token_hex(16)
         log.info("request", extra={"facts": {"request_id": request_id, "route": "other", "status": kind.status}})
         if self.cycle and not self.cycle.response_complete:
-            self._end(kind.name)
-            return
+            if self.cycle is not self._answering or self.cycle.response_started:
+                self._end(kind.name)
+                return
+            _tell_that_caller_left(self.cycle)
         self.telemetry.connection_ended(kind.name)
         self.transport.write(self._told(error, request_id))
         self.transport.close()
@@ -209,3 +210,9 @@ class BoundedConnection(HttpToolsProtocol):
     def _end(self, reason: str) -> None:
         self.telemetry.connection_ended(reason)
         self.transport.abort()
+
+
+def _tell_that_caller_left(cycle: RequestResponseCycle) -> None:
+    """From now on what the app sends goes nowhere, and it is told so where it waits for the request."""
+    cycle.disconnected = True
+    cycle.message_event.set()

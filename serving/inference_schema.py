@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from fairstall.serving.bodies import JSON
-from fairstall.serving.inference import MODEL_ADDRESSES
-from fairstall.serving.openapi_parts import REPLAYED, SERVICE, ErrorShape, operation, ref, takes
+from fairstall.serving.inference import MODEL_ADDRESSES, MODEL_NAME
+from fairstall.serving.openapi_parts import REPLAYED, SERVICE, ErrorShape, leads_to, operation, ref, takes
 from fairstall.serving.schema import Shape
 from fairstall.serving.tensors import InferenceBody
 
@@ -109,10 +109,18 @@ def _probe(name: str, summary: str, answer: type[BaseModel], refusals: dict[int,
 
 
 def _model_paths(address: str) -> dict[str, Any]:
-    """The paths below one form of the model's address; `name` is always `fairstall`."""
+    """The paths below one form of the model's address."""
     ending = "_version" if "{version}" in address else ""
     parameters = [_path_parameter(name) for name in ("name", "version") if f"{{{name}}}" in address]
-    read = operation(f"v2_model{ending}", "Its inputs and outputs.", ModelMetadata, _READS | _UNKNOWN, errors=_ERRORS)
+    version = leads_to("v2_model_version", name="/name", version="/versions/0")
+    read = operation(
+        f"v2_model{ending}",
+        "Its inputs and outputs.",
+        ModelMetadata,
+        _READS | _UNKNOWN,
+        errors=_ERRORS,
+        links=version | leads_to("v2_infer_version", name="/name", version="/versions/0"),
+    )
     infer = operation(
         f"v2_infer{ending}", "Score 1 to 100 listings.", InferenceAnswer, _INFERS, errors=_ERRORS, headers=REPLAYED
     )
@@ -125,4 +133,6 @@ def _model_paths(address: str) -> dict[str, Any]:
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    text: dict[str, Any] = {"type": "string", "minLength": 1}
+    schema = text | {"const": MODEL_NAME} if name == "name" else text
+    return {"name": name, "in": "path", "required": True, "schema": schema}

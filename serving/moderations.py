@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic.config import JsonDict
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,7 +28,7 @@ from fairstall.model.errors import (
     Unauthorized,
 )
 from fairstall.model.listing import Listing
-from fairstall.model.wire import MAX_TITLE_CHARACTERS, Identifier
+from fairstall.model.wire import MAX_TITLE_CHARACTERS, READABLE_PATTERN, SOME_TEXT_PATTERN, Identifier
 from fairstall.records.keys import ApiKey, Scope
 from fairstall.serving.bodies import JSON, read_body_as, read_json, read_listing
 from fairstall.serving.idempotency import Produced, RequestKey
@@ -35,11 +36,14 @@ from fairstall.serving.intake import Intake
 from fairstall.serving.problems import (
     BodyTooLarge,
     CallerLeft,
+    Crowded,
+    HeadTooLarge,
     KeyReused,
     Malformed,
     NoSuchMethod,
     RateLimited,
     SlowCaller,
+    SlowHead,
     UnsupportedMedia,
     fields_of,
     headers_of,
@@ -50,26 +54,33 @@ from fairstall.serving.problems import (
 from fairstall.serving.service import ScoringService, Settled, one_model
 from fairstall.serving.unnamed import listing_id_of, seller_id_of
 
+_TEXT = {"type": "string", "pattern": READABLE_PATTERN}
+_SOME_TEXT = {"type": "string", "allOf": [{"pattern": READABLE_PATTERN}, {"pattern": SOME_TEXT_PATTERN}]}
 _PART = {
     "type": "object",
-    "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
+    "properties": {"type": {"const": "text"}, "text": _TEXT},
     "required": ["type", "text"],
     "additionalProperties": False,
 }
+_SOME_PART = {"properties": {"text": {"pattern": SOME_TEXT_PATTERN}}, "required": ["text"]}
 _INPUT = {
-    "description": "A text, up to 100 texts that are judged one by one, or up to 100 parts of one text.",
+    "description": "A text, up to 100 texts that are judged one by one, or up to 100 parts of one text; none empty.",
     "anyOf": [
-        {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 100},
-        {"type": "array", "items": _PART, "minItems": 1, "maxItems": 100},
+        _SOME_TEXT,
+        {"type": "array", "items": _SOME_TEXT, "minItems": 1, "maxItems": 100},
+        {"type": "array", "items": _PART, "minItems": 1, "maxItems": 100, "contains": _SOME_PART},
     ],
+}
+_ONE_TEXT: JsonDict = {"anyOf": [{"type": "string"}, {"maxItems": 1}, {"items": {"type": "object"}}]}
+_ONE_ID_FOR_ONE_TEXT: JsonDict = {
+    "anyOf": [{"properties": {"listing_id": {"type": "null"}}}, {"properties": {"input": _ONE_TEXT}}]
 }
 
 
 class ModerationBody(BaseModel):
     """What OpenAI's endpoint takes. `listing_id` (of a single text) and `seller_id` are Fairstall's own additions."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_ID_FOR_ONE_TEXT)
 
     input: Annotated[Any, WithJsonSchema(_INPUT)]
     model: Annotated[str, StringConstraints(max_length=200)] | None = None
@@ -181,7 +192,9 @@ TOLD: Mapping[type[FairstallError], Told] = {
     Malformed: Told("invalid_request_error", "invalid_json"),
     BodyTooLarge: Told("invalid_request_error", "request_too_large"),
     UnsupportedMedia: Told("invalid_request_error", "unsupported_media_type"),
+    HeadTooLarge: Told("invalid_request_error", "headers_too_large"),
     SlowCaller: Told("invalid_request_error", "request_timeout"),
+    SlowHead: Told("invalid_request_error", "request_timeout"),
     KeyReused: Told("invalid_request_error", "idempotency_key_reused"),
     CallerLeft: Told("invalid_request_error", "caller_left"),
     RateLimited: Told("requests", "rate_limit_exceeded"),
@@ -194,6 +207,7 @@ TOLD: Mapping[type[FairstallError], Told] = {
     Overloaded: Told("requests", "rate_limit_exceeded"),
     DeadlineExceeded: Told("server_error", "deadline_exceeded"),
     StoreUnavailable: Told("server_error", "store_unavailable"),
+    Crowded: Told("server_error", "service_unavailable"),
     ServiceError: Told("server_error", "service_unavailable"),
     FairstallError: Told("server_error", "internal_error"),
 }

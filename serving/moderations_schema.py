@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from fairstall.serving.bodies import JSON
 from fairstall.serving.moderations import ModerationBody
-from fairstall.serving.openapi_parts import REPLAYED, SERVICE, ErrorShape, operation, ref, takes
+from fairstall.serving.openapi_parts import REPLAYED, SERVICE, ErrorShape, leads_to, operation, ref, takes
 from fairstall.serving.schema import DecisionId, DoubtName, OutcomeName, Probability, Shape
 
 
@@ -56,5 +56,6 @@ def moderation_paths() -> dict[str, Any]:
         refusals,
         errors=ErrorShape(JSON, OpenAIError),
         headers=REPLAYED,
+        links=leads_to("decision", decision_id="/results/0/decision_id"),
     )
     return {"/v1/moderations": {"post": moderate | takes(ref(ModerationBody))}}

@@ -12,7 +12,7 @@ from fairstall.serving import inference_schema, moderations_schema, schema
 from fairstall.serving.bodies import JSON
 from fairstall.serving.inference_schema import inference_paths
 from fairstall.serving.moderations_schema import moderation_paths
-from fairstall.serving.openapi_parts import REFS, REPLAYED, SERVICE, operation, ref, takes
+from fairstall.serving.openapi_parts import HEADERS, REFS, REPLAYED, SERVICE, leads_to, operation, ref, takes
 
 _SCORES = {
     "name": "scores",
@@ -47,6 +47,7 @@ def openapi_document() -> dict[str, Any]:
         "webhooks": {kind: {"post": _webhook(kind)} for kind in KINDS},
         "components": {
             "schemas": _schemas(),
+            "headers": HEADERS,
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "fs_..."}},
         },
     }
@@ -61,8 +62,22 @@ def _scoring_paths() -> dict[str, Any]:
         "required": ["listings"],
         "additionalProperties": False,
     }
-    one = operation("score", "Score one listing.", schema.Answer, SERVICE, headers=REPLAYED)
-    batch = operation("score_batch", "Score up to 100 listings.", schema.BatchAnswer, SERVICE, headers=REPLAYED)
+    one = operation(
+        "score",
+        "Score one listing.",
+        schema.Answer,
+        SERVICE,
+        headers=REPLAYED,
+        links=leads_to("decision", decision_id="/decision_id"),
+    )
+    batch = operation(
+        "score_batch",
+        "Score up to 100 listings.",
+        schema.BatchAnswer,
+        SERVICE,
+        headers=REPLAYED,
+        links=leads_to("decision", decision_id="/answers/0/decision_id"),
+    )
     reads = {status: SERVICE[status] for status in (401, 422, 503)} | {404: "There is no such decision."}
     read = operation("decision", "Read a decision.", schema.StoredDecision, reads)
     in_force = {status: SERVICE[status] for status in (401, 503)}

@@ -31,6 +31,31 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS, "pattern": r"^[\x21-\x7e]+$"},
 }
 REPLAYED = {"Idempotent-Replayed": {"description": "`true` when repeated.", "schema": {"const": "true"}}}
+REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+RETRY_AFTER = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+HEADERS = {
+    "RequestId": {
+        "description": "The request's own id, when it had a sensible one; the log has it too.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"},
+    },
+    "RetryAfter": {
+        "description": "Seconds to wait before the same request is sent again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "Authenticate": {
+        "description": "How to authenticate (RFC 9110).",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+}
+REFUSAL_HEADERS: Mapping[int, Mapping[str, Any]] = {
+    401: {"WWW-Authenticate": {"$ref": "#/components/headers/Authenticate"}},
+    409: RETRY_AFTER,
+    429: RETRY_AFTER,
+    503: RETRY_AFTER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +77,39 @@ def operation(
     *,
     errors: ErrorShape = PROBLEM,
     headers: Mapping[str, Any] | None = None,
+    links: Mapping[str, Any] | None = None,
     public: bool = False,
 ) -> dict[str, Any]:
-    """One operation; `refusals` says what each status means, and a `public` one needs no key."""
-    good: dict[str, Any] = {"description": "Answered."}
+    """One operation; `refusals` says what each status means, and a `public` one needs no key.
+
+    `links` are the operations that its answer leads to.
+    """
+    good: dict[str, Any] = {"description": "Answered.", "headers": {**REQUEST_ID, **(headers or {})}}
     if answer:
         good["content"] = {JSON: {"schema": ref(answer)}}
-    if headers:
-        good["headers"] = headers
+    if links:
+        good["links"] = links
     content = {errors.media: {"schema": ref(errors.model)}}
-    refused = {str(status): {"description": said, "content": content} for status, said in sorted(refusals.items())}
+    refused = {
+        str(status): {
+            "description": said,
+            "headers": {**REQUEST_ID, **REFUSAL_HEADERS.get(status, {})},
+            "content": content,
+        }
+        for status, said in sorted(refusals.items())
+    }
     return {
         "operationId": name,
         "summary": summary,
         "security": [] if public else [{"key": []}],
         "responses": {"200": good, **refused},
     }
+
+
+def leads_to(operation_id: str, **parameters: str) -> dict[str, Any]:
+    """One link, with each parameter as a JSON pointer into the answer."""
+    where = {name: f"$response.body#{pointer}" for name, pointer in parameters.items()}
+    return {operation_id: {"operationId": operation_id, "parameters": where}}
 
 
 def takes(body: Mapping[str, Any], *parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,12 +79,17 @@ class Answer(_Decided):
 
 
 class StoredDecision(_Decided):
-    """A decision read back. `overrides` names the decision that this one takes the place of."""
+    """A decision read back. `overrides` names the decision that this one takes the place of.
+
+    `erased_at` is null unless the seller's data were erased; then seller and listing are pseudonyms, and evidence is
+    without its text.
+    """
 
     seller_id: str
     decided_at: Moment
     actor: Annotated[str, Field(description="'model' or 'user:NAME'.")]
     overrides: DecisionId | None
+    erased_at: Moment | None = None
 
 
 class FieldProblem(Shape):

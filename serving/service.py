@@ -24,7 +24,9 @@ from fairstall.serving.batcher import Batcher, Scored
 from fairstall.serving.cases import case_for
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.metrics import Telemetry
+from fairstall.serving.passage import Passage
 from fairstall.serving.reload import ModelInService
+from fairstall.serving.tracing import stage, tell_of_listing
 from fairstall.serving.writer import GroupCommit
 
 log = logging.getLogger("fairstall.serving")
@@ -141,6 +143,7 @@ class ScoringService:
         return [settled[place] for place in range(len(listings))]
 
     async def _settle(self, listing: Listing) -> Settled:
+        admitted_at = perf_counter()
         try:
             canary = self._model.canary_for(listing.listing_id)
             if canary and (scored := await self._by_canary(canary, listing)):
@@ -150,7 +153,8 @@ class ScoringService:
             assessor = self._model.batcher.assessor
             if assessor.policies.on_timeout is OnTimeout.HOLD:
                 raise
-            return self._settled(listing, await asyncio.to_thread(_unscored, assessor, listing), assessor)
+            unscored = await asyncio.to_thread(_unscored, assessor, listing, admitted_at=admitted_at)
+            return self._settled(listing, unscored, assessor)
 
     async def _settle_by_champion(self, listing: Listing) -> Settled:
         batcher = self._model.batcher
@@ -190,8 +194,10 @@ class ScoringService:
             repeated=scored.repeated,
         )
         entry = LedgerEntry(listing, decision, case, (decision_event(decision),), scored.prepared.fingerprint)
-        timings = scored.timings_ms | {"decide": (perf_counter() - begun) * 1_000}
+        ended = perf_counter()
+        timings = scored.timings_ms | {"decide": (ended - begun) * 1_000}
         self._telemetry.scored(timings)
+        tell_of_listing(scored.passage, decision, decide_at=begun, decided_at=ended)
         return Settled(entry, scored.prepared, assessor, timings)
 
     async def _store(self, settled: Sequence[Settled], answer: bytes, key: RequestKey | None) -> Produced:
@@ -199,20 +205,32 @@ class ScoringService:
         kept = key.kept(answer, self._clock()) if key else None
         if not entries and kept is None:
             return Produced(answer, stored=True)
-        stored = await self._writer.commit(Submission(entries, kept))
-        if stored:
+        with stage("commit") as facts:
+            commit = await self._writer.commit(Submission(entries, kept))
+            facts |= {"fairstall.decisions": len(entries), "fairstall.commit_submissions": commit.together}
+        if commit.stored:
             for entry in entries:
                 self._telemetry.stored(entry.decision)
             afterwards(partial(self._after_answer, settled))
-        return Produced(answer, stored=stored)
+        return Produced(answer, stored=commit.stored)
 
 
-def _unscored(assessor: Assessor, listing: Listing) -> Scored:
+def _unscored(assessor: Assessor, listing: Listing, *, admitted_at: float) -> Scored:
     """What rules and doubts alone say of a listing."""
-    begun = perf_counter()
+    prepare_at = perf_counter()
     prepared = assessor.prepare(listing)
+    prepared_at = perf_counter()
     assessment = assessor.conclude_unscored(prepared)
-    return Scored(assessment, prepared, {"prepare": (perf_counter() - begun) * 1_000})
+    passage = Passage(
+        admitted_at=admitted_at,
+        prepare_at=prepare_at,
+        prepared_at=prepared_at,
+        started_at=prepared_at,
+        ended_at=perf_counter(),
+        windows=len(prepared.windows.ids),
+        batch_windows=0,
+    )
+    return Scored(assessment, prepared, passage)
 
 
 def one_model(settled: Sequence[Settled]) -> str:

@@ -16,10 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fairstall.serving.afterwards import answering
 from fairstall.serving.dialects import error_response
 from fairstall.serving.metrics import Telemetry
+from fairstall.serving.tracing import RequestSpan, Tracing, traced
 
 log = logging.getLogger("fairstall.serving")
 
 REQUEST_ID = "X-Request-Id"
+TRACE_RESPONSE = "traceresponse"  # W3C Trace Context, level 2, draft
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -33,20 +35,22 @@ _SENSIBLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 class Shell:
     """Wraps the whole app, mounted ones included; a header that an app sets itself stays as it is."""
 
-    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, tracing: Tracing | None = None) -> None:
         self._app = app
         self._telemetry = telemetry
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with answering():
-            await self._answer(scope, receive, send)
+        span = self._tracing.begin(scope) if self._tracing else None
+        with answering(), traced(span):
+            await self._answer(scope, receive, send, span)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, span: RequestSpan | None) -> None:
         begun = perf_counter()
-        request_id = _request_id(scope)
+        request_id = _request_id(scope, span)
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
 
@@ -54,7 +58,10 @@ class Shell:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                dress(MutableHeaders(scope=message), request_id)
+                headers = MutableHeaders(scope=message)
+                dress(headers, request_id)
+                if span:
+                    headers[TRACE_RESPONSE] = f"00-{span.trace_id}-{span.span_id}-{span.sampled:02d}"
             await send(message)
 
         try:
@@ -65,23 +72,27 @@ class Shell:
                 raise
             await error_response(scope["path"], error, request_id=request_id)(scope, receive, send_dressed)
         finally:
-            self._note(scope, request_id, status, perf_counter() - begun)
+            self._note(scope, request_id, status, perf_counter() - begun, span)
 
-    def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, request_id: str, status: int, seconds: float, span: RequestSpan | None) -> None:
         route = route_of(scope)
+        if span:
+            span.end(route=route, status=status)
+        route = route or "other"
         self._telemetry.responded(route, status, seconds)
         if log.isEnabledFor(logging.INFO):
             facts = {"request_id": request_id, "method": scope["method"], "route": route, "status": status}
-            log.info("request", extra={"facts": facts | {"ms": round(1_000 * seconds, 1)}})
+            where = {"trace_id": span.trace_id, "span_id": span.span_id} if span else {}
+            log.info("request", extra={"facts": facts | {"ms": round(1_000 * seconds, 1)} | where})
 
 
 def route_of(scope: Scope) -> str:
-    """The template of the address, never the address itself: it could hold anything."""
-    return str(getattr(scope.get("route"), "path", "") or "other")
+    """The template of the address, never the address itself: it could hold anything. Empty where there is no route."""
+    return str(getattr(scope.get("route"), "path", ""))
 
 
 def dress(headers: MutableHeaders, request_id: str) -> None:
-    """Add what every answer has."""
+    """Put on what every response carries."""
     headers[REQUEST_ID] = request_id
     for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)
@@ -103,6 +114,8 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def _request_id(scope: Scope) -> str:
+def _request_id(scope: Scope, span: RequestSpan | None) -> str:
     given = Headers(scope=scope).get(REQUEST_ID, "")
-    return given if _SENSIBLE_ID.fullmatch(given) else secrets.token_hex(16)
+    if _SENSIBLE_ID.fullmatch(given):
+        return given
+    return span.trace_id if span else secrets.token_hex(16)

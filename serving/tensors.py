@@ -5,14 +5,16 @@ After https://github.com/kserve/open-inference-protocol, inference_rest.md. BYTE
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, WithJsonSchema
 
 from fairstall.model.errors import ListingError
 from fairstall.model.listing import Listing
+from fairstall.model.wire import Description, Identifier, LanguageTag, Title
 from fairstall.records.keys import ApiKey
 from fairstall.serving.bodies import read_listing
+from fairstall.serving.limits import Limits
 from fairstall.serving.unnamed import listing_id_of, seller_id_of
 
 Name: TypeAlias = Annotated[str, StringConstraints(max_length=200)]
@@ -22,6 +24,44 @@ REQUIRED = ("title", "description")
 OPTIONAL = ("listing_id", "seller_id", "language")
 INPUTS = REQUIRED + OPTIONAL
 OUTPUTS = ("outcome", "probabilities", "decision_id", "labels")
+MOST_ROWS = Limits().batch_listings
+
+_TEXTS: Mapping[str, Any] = {
+    "title": Title,
+    "description": Description,
+    "listing_id": Identifier | Literal[""],
+    "seller_id": Identifier | Literal[""],
+    "language": LanguageTag | Literal[""],
+}
+
+
+def _column(name: str) -> dict[str, Any]:
+    """An input as JSON Schema has it, for the OpenAPI document alone; `read_rows` asks more."""
+    text = TypeAdapter(_TEXTS[name]).json_schema()
+    one_by_one = {"type": "array", "items": text, "minItems": 1, "maxItems": 1}
+    rows = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}
+    return {
+        "type": "object",
+        "properties": {
+            "name": {"const": name},
+            "shape": {"type": "array", "prefixItems": [rows, {"const": 1}], "minItems": 1, "maxItems": 2},
+            "datatype": {"const": "BYTES"},
+            "parameters": {"type": ["object", "null"]},
+            "data": {"type": "array", "items": {"anyOf": [text, one_by_one]}, "minItems": 1, "maxItems": MOST_ROWS},
+        },
+        "required": ["name", "shape", "datatype", "data"],
+        "additionalProperties": False,
+    }
+
+
+_COLUMNS = {
+    "description": "Columns of the same length, which is the first number of their shapes, each of them once.",
+    "type": "array",
+    "minItems": len(REQUIRED),
+    "maxItems": len(INPUTS),
+    "items": {"anyOf": [_column(name) for name in INPUTS]},
+    "allOf": [{"contains": {"properties": {"name": {"const": name}}}} for name in REQUIRED],
+}
 
 
 class _Body(BaseModel):
@@ -39,7 +79,7 @@ class InputTensor(_Body):
 
 
 class RequestedOutput(_Body):
-    name: Name
+    name: Annotated[Name, Field(json_schema_extra={"enum": list(OUTPUTS)})]
     parameters: Parameters | None = None
 
 
@@ -48,7 +88,7 @@ class InferenceBody(_Body):
 
     id: Name | None = None
     parameters: Parameters | None = None
-    inputs: Annotated[list[InputTensor], Field(max_length=len(INPUTS))]
+    inputs: Annotated[list[InputTensor], Field(max_length=len(INPUTS)), WithJsonSchema(_COLUMNS)]
     outputs: Annotated[list[RequestedOutput], Field(max_length=len(OUTPUTS))] | None = None
 
 

@@ -39,8 +39,10 @@ class Ticket:
     logits: Logits | None = None
     unstarted: int = 0
     unfinished: int = 0
-    prepare_s: float = 0.0
+    prepare_at: float = 0.0
+    prepared_at: float = 0.0
     started_at: float = 0.0
+    batch_windows: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

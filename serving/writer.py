@@ -24,10 +24,21 @@ class SubmissionStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """What became of a submission: stored, or not since its idempotency key was taken by another one first.
+
+    `together` is how many submissions its transaction stored.
+    """
+
+    stored: bool
+    together: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Waiting:
     submission: Submission
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[bool]
+    future: asyncio.Future[Commit]
 
 
 class GroupCommit:
@@ -49,8 +60,8 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    async def commit(self, submission: Submission) -> bool:
-        """Wait until the submission is stored; False when its idempotency key was taken by another one first.
+    async def commit(self, submission: Submission) -> Commit:
+        """Wait until the submission is stored.
 
         Raises StoreUnavailable, after which nothing of it is stored, or Overloaded.
         """
@@ -78,8 +89,9 @@ class GroupCommit:
         while group := self._next():
             begun = perf_counter()
             results = self._store_group([one.submission for one in group])
-            self._on_commit(sum(result is True for result in results), perf_counter() - begun)
-            _answer(group, results)
+            together = sum(result is True for result in results)
+            self._on_commit(together, perf_counter() - begun)
+            _answer(group, [one if isinstance(one, Exception) else Commit(one, together) for one in results])
 
     def _next(self) -> list[_Waiting]:
         with self._changed:
@@ -102,7 +114,7 @@ class GroupCommit:
             return [result for one in submissions for result in self._store_group([one])]
 
 
-def _answer(group: Sequence[_Waiting], results: Sequence[bool | Exception]) -> None:
+def _answer(group: Sequence[_Waiting], results: Sequence[Commit | Exception]) -> None:
     """Cross over to the callers' loop, once for the whole group."""
     loops = {id(one.loop): one.loop for one in group}
     for key, loop in loops.items():
@@ -113,7 +125,7 @@ def _answer(group: Sequence[_Waiting], results: Sequence[bool | Exception]) -> N
             log.debug("%d commits came after their event loop had ended", len(pairs))
 
 
-def _resolve(pairs: Sequence[tuple[asyncio.Future[bool], bool | Exception]]) -> None:
+def _resolve(pairs: Sequence[tuple[asyncio.Future[Commit], Commit | Exception]]) -> None:
     for future, result in pairs:
         if future.done():
             continue

@@ -106,12 +106,16 @@ class Decision(_Decided):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDecision(_Decided):
-    """A decision read back. `overrides` names the decision that this one takes the place of."""
+    """A decision read back. `overrides` names the decision that this one takes the place of.
+
+    Since `erased_at` seller and listing are pseudonyms, and evidence has no text; None when nothing was erased.
+    """
 
     seller_id: str
     decided_at: datetime
     actor: str
     overrides: str | None
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,9 @@ def read_decision(body: Mapping[str, Any]) -> Decision:
 
 
 def read_stored_decision(body: Mapping[str, Any]) -> StoredDecision:
-    return _known(StoredDecision, body, **_decided(body), decided_at=datetime.fromisoformat(body["decided_at"]))
+    decided_at = datetime.fromisoformat(body["decided_at"])
+    erased_at = datetime.fromisoformat(body["erased_at"]) if body.get("erased_at") else None
+    return _known(StoredDecision, body, **_decided(body), decided_at=decided_at, erased_at=erased_at)
 
 
 def read_readiness(body: Mapping[str, Any]) -> Readiness:

@@ -1,12 +1,16 @@
 """What `fairstall serve` puts together before it listens."""
 
 import logging
+from datetime import UTC, datetime
 
 import pytest
+from starlette.testclient import TestClient
 
+from fairstall.cli import settings
 from fairstall.cli.serve import CONTROL_KEY_FILE, blocked_watch, build_scoring_app, control_key, listen
 from fairstall.model.errors import SetupError
 from fairstall.records.engine import open_engine
+from fairstall.records.keys import Scope, create_key
 from fairstall.serving.limits import Limits
 from fairstall.serving.metrics import Telemetry
 
@@ -54,3 +58,27 @@ def test_listings_are_compared_with_blocked_ones_unless_it_is_turned_off(tmp_pat
     assert (watch is not None) is watches
     assert watch is None or watch.index.most == 7
     engine.dispose()
+
+
+def test_the_setting_and_the_limits_agree_on_how_many_texts_are_remembered():
+    assert Limits().remembered_texts == settings.DEFAULT_REMEMBERED_TEXTS
+
+
+@pytest.mark.parametrize(("remembered", "repeated"), [(0, [False, False]), (1, [False, True])])
+def test_as_many_texts_are_remembered_as_are_asked_for(tiny_bundle, tmp_path, remembered, repeated):
+    url = f"sqlite:///{tmp_path / 'records.sqlite'}"
+    app = build_scoring_app(
+        home=tmp_path,
+        database=url,
+        bundle=tiny_bundle.folder,
+        policies=None,
+        control_rate=0.0,
+        remembered_texts=remembered,
+    )
+    engine = open_engine(url)
+    secret = create_key(engine, "shop", Scope.SCORE, now=datetime.now(UTC)).secret
+    engine.dispose()
+    listing = {"listing_id": "l", "seller_id": "s", "title": "Garden chair", "description": "Hardly used."}
+    with TestClient(app, headers={"Authorization": f"Bearer {secret}"}) as client:
+        answers = [client.post("/v1/score", json=listing).json() for _ in range(2)]
+    assert [answer["repeated"] for answer in answers] == repeated

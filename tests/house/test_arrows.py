@@ -22,11 +22,13 @@ MAY_IMPORT = {
 LIGHT = ("model", "records", "serving", "client", "labeling")
 HEAVY = ("torch", "transformers", "datasets", "mlflow")
 CLIENT = ROOT / "serving" / "client"  # a package of its own, fairstall.client
+PEERS = ROOT / "serving" / "bench" / "peers"  # programs for environments with other frameworks, never imported
 
 
 def modules(package: str) -> list[Path]:
     folder = CLIENT if package == "client" else ROOT / package
-    return sorted(path for path in folder.rglob("*.py") if package == "client" or CLIENT not in path.parents)
+    apart = {CLIENT, PEERS} - {folder}
+    return sorted(path for path in folder.rglob("*.py") if not apart & {*path.parents})
 
 
 def name_of(path: Path) -> str:

@@ -5,13 +5,17 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from fairstall.labeling.accounts import FAILURES_BEFORE_LOCK
 from fairstall.labeling.console import create_console
 from fairstall.labeling.permissions import PERMISSIONS, Permission, Role
 from fairstall.labeling.queue import ReviewVerdict
-from fairstall.model.decide import Resemblance
+from fairstall.model.decide import Outcome, Resemblance
+from fairstall.records.engine import reading
+from fairstall.records.erasure import Erasure
 from fairstall.records.ledger import CaseReason
+from fairstall.records.tables import cases
 
 PASSWORD = "three blind moderators"
 
@@ -327,3 +331,35 @@ def test_a_blind_case_does_not_tell_what_it_resembles(console, sqlite_store):
     page = resembled_page(console, sqlite_store, CaseReason.CONTROL)
     assert "Blind review" in page.text
     assert "the same as a listing" not in page.text
+
+
+def test_a_case_whose_listing_was_erased_is_closed_and_says_so(console, sqlite_store):
+    sqlite_store.user("mira", Role.MANAGER)
+    case_id, done = (sqlite_store.open_case(f"Pistol {number}", words=["Pistol"], priority=number) for number in (1, 2))
+    with signed_in(console) as client:
+        page = take_case(client)
+        client.post(f"/cases/{done}/decide", data={"csrf": csrf_of(page), "verdict": "compliant"})
+        Erasure(sqlite_store.engine, "seller-1", sqlite_store.clock).run(actor="operator:kim", reason="ticket 7")
+        for name in (case_id, done):
+            page = client.get(f"/cases/{name}")
+            assert "Erased at the seller's request" in page.text.replace("&#39;", "'")
+            assert "The text of this listing was erased just now" in words_of(page)
+            assert "Pistol" not in page.text
+        for place in ("/queue", "/decisions"):
+            assert "erased at the seller's request" in client.get(place).text.replace("&#39;", "'")
+
+
+def test_what_resembles_an_erased_listing_can_still_be_reviewed(console, sqlite_store):
+    sqlite_store.user()
+    blocked = sqlite_store.open_case("Pistol, as new", outcome=Outcome.BLOCK, reason=CaseReason.CONTROL, priority=0.0)
+    with reading(sqlite_store.engine) as connection:
+        query = select(cases.c.decision_id).where(cases.c.case_id == blocked)
+        alike = Resemblance(connection.execute(query).scalar_one(), 0.9)
+    sqlite_store.open_case("Pistol, nearly new", seller_id="seller-2", resembles=alike)
+    Erasure(sqlite_store.engine, "seller-1", sqlite_store.clock).run(actor="operator:kim", reason="ticket 7")
+    with signed_in(console) as client:
+        said = words_of(take_case(client)).replace("&#39;", "'")
+    assert "Pistol, nearly new" in said
+    assert "90 % the same as a listing that the model or a rule blocked" in said
+    assert "erased at the seller's request" in said
+    assert "as new" not in said

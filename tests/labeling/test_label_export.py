@@ -10,6 +10,7 @@ from fairstall.labeling.label_file import manifest_path
 from fairstall.labeling.label_import import import_labels
 from fairstall.labeling.queue import ReviewVerdict
 from fairstall.model.errors import InputError
+from fairstall.records.erasure import Erasure
 from fairstall.records.ledger import CaseReason
 from fairstall.records.tables import cases
 
@@ -55,6 +56,15 @@ def test_a_label_carries_its_text_and_its_provenance(store, tmp_path):
         "inclusion_probability": 0.01,
         "scores": {"prohibited/weapons": 0.42, "prohibited/drugs": 0.01},
     }
+
+
+def test_erased_listings_are_left_out(store, tmp_path):
+    mira = store.user()
+    for seller in ("ana", "ben"):
+        store.open_case(f"Flick knife of {seller}", seller_id=seller)
+        decide(store, mira, VIOLATION, WEAPONS)
+    Erasure(store.engine, "ana", store.clock).run(actor="operator:kim", reason="ticket 7")
+    assert [row["title"] for row in exported(store, tmp_path)] == ["Flick knife of ben"]
 
 
 def test_undone_reviews_are_left_out(store, tmp_path):

@@ -13,6 +13,7 @@ from fairstall.model.decide import Outcome
 from fairstall.model.errors import Conflict
 from fairstall.records.blocked import BlockedPrints
 from fairstall.records.engine import reading
+from fairstall.records.erasure import Erasure
 from fairstall.records.ledger import CaseReason, Ledger
 from fairstall.records.tables import cases, decisions, events, reviews
 
@@ -219,6 +220,26 @@ def test_an_old_decision_cannot_be_undone(store):
     assert store.queue.undoable(mira) is None
     with pytest.raises(Conflict, match="too long ago"):
         store.queue.undo(mira)
+
+
+def test_a_decision_on_an_erased_listing_cannot_be_undone(store):
+    mira = store.user()
+    store.open_case()
+    store.queue.decide(store.queue.claim(mira).case_id, mira, COMPLIANT)
+    Erasure(store.engine, "seller-1", store.clock).run(actor="operator:kim", reason="ticket 7")
+    with pytest.raises(Conflict, match="The seller's data were erased since"):
+        store.queue.undo(mira)
+    assert store.queue.claim(mira) is None
+
+
+def test_a_case_that_is_erased_in_somebodys_hands_is_lost_to_him(store):
+    mira = store.user()
+    store.open_case()
+    held = store.queue.claim(mira)
+    Erasure(store.engine, "seller-1", store.clock).run(actor="operator:kim", reason="ticket 7")
+    with pytest.raises(Conflict, match="no longer yours"):
+        store.queue.decide(held.case_id, mira, COMPLIANT)
+    assert rows_of(store, reviews) == []
 
 
 def test_a_decision_that_was_overridden_since_cannot_be_undone(store):

@@ -1,7 +1,9 @@
 """The migrated schema is the one in `tables`, and processes that start together do not trip over each other."""
 
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from alembic import command
@@ -9,9 +11,13 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
+from fairstall.model.identifiers import earliest_id
 from fairstall.records import engine as engine_module
 from fairstall.records.engine import migrate, open_engine, reading, writing
+from fairstall.records.leaves import digest_of_body
+from fairstall.records.seals import seal_all
 from fairstall.records.tables import metadata
+from fairstall.records.verification import Verification
 
 MIGRATE = """
 import sys
@@ -68,6 +74,29 @@ def test_an_event_stored_before_webhooks_is_kept_and_queued_for_nobody(store_url
     with reading(engine) as connection:
         assert connection.execute(text("SELECT event_id, kind FROM events")).all() == [("e-1", "decision.made")]
         assert connection.execute(text("SELECT count(*) FROM deliveries")).scalar_one() == 0
+    engine.dispose()
+
+
+def test_a_decision_stored_before_the_audit_chain_is_sealed_like_any_other(store_url):
+    engine, config = open_engine(store_url), Config()
+    config.set_main_option("script_location", str(engine_module._MIGRATIONS))
+    body = {"listing_id": "l", "seller_id": "s", "title": "Chair", "description": ""}
+    assessment = '{"outcome": "approve", "findings": [], "doubts": [], "evasion": {}, "scores": {"p": 1e-05}}'
+    at, digest = "2026-11-22T12:00:00.000000Z", digest_of_body(body)
+    listing = f"'{digest}', 'l', 's', '{json.dumps(body)}', '{at}'"
+    decision = (
+        f"'{earliest_id(datetime.fromisoformat(at))}', 'l', 's', '{digest}', '{at}', 'approve', 'model', 'm', 'p'"
+    )
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        run = connection.exec_driver_sql
+        run(f"INSERT INTO listings (digest, listing_id, seller_id, body, received_at) VALUES ({listing})")
+        columns = "decision_id, listing_id, seller_id, listing_digest, decided_at, outcome, actor, model_version"
+        run(f"INSERT INTO decisions ({columns}, policies_version, assessment) VALUES ({decision}, '{assessment}')")
+    migrate(engine)
+    assert seal_all(engine, lambda: datetime.now(UTC)) == 1
+    assert Verification(engine).run().rows == 1
     engine.dispose()
 
 

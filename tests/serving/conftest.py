@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from sqlalchemy import Engine, func, select
 
-from fairstall.cli.serve import listen
+from fairstall.cli.serve import listen, server_config
 from fairstall.model.assess import Assessor
 from fairstall.model.bundle import Bundle
 from fairstall.model.control import NO_CONTROL, ControlSample
@@ -122,8 +122,7 @@ class GatedScorer:
 def running(app: Any) -> Iterator[str]:
     """The address of an app that a real uvicorn serves in a thread."""
     listener = listen("127.0.0.1", 0)
-    options = {"http": app.state.connection, "ws": "none", "log_config": None, "access_log": False}
-    server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=20, **options))
+    server = uvicorn.Server(server_config(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

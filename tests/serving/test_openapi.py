@@ -11,7 +11,8 @@ from fairstall.serving.app import create_app
 from fairstall.serving.openapi import openapi_document
 from fairstall.serving.problems import KINDS, TYPE_PREFIX, kind_of, problem_body
 
-PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, METRICS_PAGE = (DOCS / "api.md").read_text(), (DOCS / "observing.md").read_text()
 METHODS = {"get", "post"}
 
 
@@ -45,10 +46,11 @@ def test_every_route_is_in_the_document_and_the_other_way_round(sqlite_engine, m
 
 
 def test_every_reference_leads_somewhere():
-    schemas = openapi_document()["components"]["schemas"]
+    components = openapi_document()["components"]
+    kept = {f"#/components/{kind}/{name}" for kind in ("schemas", "headers") for name in components[kind]}
     found = set(references(openapi_document()))
     assert found
-    assert {name.removeprefix("#/components/schemas/") for name in found} <= set(schemas)
+    assert found <= kept
 
 
 @pytest.mark.parametrize("query", ["", "?scores=true"])
@@ -94,7 +96,8 @@ def test_every_route_and_metric_is_explained(unmoved):
         assert f"`{path}`" in PAGE or f" {path}`" in PAGE, path
     for line in unmoved.client.get("/metrics").text.splitlines():
         if line.startswith("# HELP"):
-            assert f"`{line.split()[2].removesuffix('_created')}`" in PAGE.replace("_total`", "`") + PAGE, line
+            name = line.split()[2].removesuffix("_created")
+            assert f"`{name}`" in METRICS_PAGE.replace("_total`", "`") + METRICS_PAGE, line
 
 
 def test_lone_surrogates_in_a_callers_names_cannot_break_the_answer():

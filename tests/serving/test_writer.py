@@ -8,7 +8,7 @@ import pytest
 
 from fairstall.model.errors import Overloaded, StoreUnavailable
 from fairstall.records.ledger import Submission
-from fairstall.serving.writer import GroupCommit
+from fairstall.serving.writer import Commit, GroupCommit
 
 
 class SlowStore:
@@ -57,7 +57,7 @@ def submissions(count: int) -> list[Submission]:
 
 
 def test_what_came_meanwhile_is_stored_in_one_transaction(store, writer):
-    assert asyncio.run(commit_all(store, writer, submissions(6))) == [True] * 6
+    assert asyncio.run(commit_all(store, writer, submissions(6))) == [Commit(True, 1), *[Commit(True, 5)] * 5]
     assert [len(group) for group in store.groups] == [1, 5]
 
 
@@ -65,7 +65,7 @@ def test_nobody_is_answered_when_the_store_is_unavailable(store, writer):
     wanted = submissions(4)
     store.failing[id(wanted[2])] = StoreUnavailable("locked")
     results = asyncio.run(commit_all(store, writer, wanted))
-    assert results[0] is True
+    assert results[0] == Commit(True, 1)
     assert all(isinstance(result, StoreUnavailable) for result in results[1:])
     assert len(store.groups) == 2
 
@@ -74,7 +74,7 @@ def test_a_submission_that_the_store_cannot_take_fails_alone(store, writer):
     wanted = submissions(4)
     store.failing[id(wanted[2])] = ValueError("no such number")
     results = asyncio.run(commit_all(store, writer, wanted))
-    assert [result is True for result in results] == [True, True, False, True]
+    assert results[:2] + results[3:] == [Commit(True, 1), Commit(True, 2), Commit(True, 2)]
     assert isinstance(results[2], ValueError)
 
 
@@ -93,6 +93,6 @@ def test_a_closed_writer_stores_what_waits_and_takes_no_more(store):
         writer.close()
         return await waiting
 
-    assert asyncio.run(close()) is True
+    assert asyncio.run(close()) == Commit(True, 1)
     with pytest.raises(StoreUnavailable, match="shutting down"):
         asyncio.run(writer.commit(Submission(())))

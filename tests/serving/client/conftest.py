@@ -90,6 +90,10 @@ class Faults:
         else:
             await _answer(send, *fault)
 
+    @property
+    def state(self) -> Any:
+        return self.app.state
+
     def sent(self, name: str) -> list[str | None]:
         return [headers.get(name) for headers in self.seen]
 

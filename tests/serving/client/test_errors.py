@@ -29,7 +29,9 @@ EXPECTED = {
     "malformed": BadRequest,
     "too-large": BadRequest,
     "unsupported-media": BadRequest,
+    "head-too-large": BadRequest,
     "slow": Unavailable,
+    "slow-head": Unavailable,
     "idempotency-key-reused": KeyReused,
     "caller-left": BadRequest,
     "method-not-allowed": BadRequest,
@@ -42,6 +44,7 @@ EXPECTED = {
     "rate-limited": Overloaded,
     "deadline": Unavailable,
     "store-unavailable": Unavailable,
+    "crowded": Unavailable,
     "unavailable": Unavailable,
     "internal": Failed,
 }
@@ -85,7 +88,7 @@ def test_every_problem_of_the_service_becomes_the_error_for_it(kind):
 
 def test_what_the_service_asks_to_repeat_is_what_passes():
     told_with_a_time = {kind.name for kind in KINDS.values() if "Retry-After" in kind.headers} | {"rate-limited"}
-    assert {name for name, kind in EXPECTED.items() if kind.passes} == told_with_a_time | {"slow"}
+    assert {name for name, kind in EXPECTED.items() if kind.passes} == told_with_a_time | {"slow", "slow-head"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+"""A ledger filled with decisions, written by the same transactions as in service, to measure what age costs."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from fairstall.model.assess import Assessor, assess_listings
+from fairstall.model.decide import Outcome
+from fairstall.model.decision import Assessment, Decision
+from fairstall.model.fingerprint import BINS
+from fairstall.model.identifiers import time_ordered_id
+from fairstall.model.listing import Listing
+from fairstall.model.scorer import Scorer
+from fairstall.records.ledger import Ledger, LedgerEntry
+from fairstall.records.outbox import decision_event
+from fairstall.serving.cases import case_for
+
+IN_ONE_TRANSACTION = 5_000
+SELLERS = 5_000
+EVERY = timedelta(seconds=15)  # a million of them take half a year
+
+
+class LedgerFiller:
+    """Decisions on copies of listings, as the assessor takes them, each copy with an id of its own.
+
+    A listing that is blocked gets a fingerprint of random bytes, which is like no other: as many different goods as
+    there are blocks, and no copy is held back as a copy.
+    """
+
+    def __init__(
+        self, assessor: Assessor, scorers: Sequence[Scorer], listings: Sequence[Listing], *, until: datetime
+    ) -> None:
+        self._assessor = assessor
+        self._assessed = [*zip(listings, assess_listings(assessor, scorers, listings), strict=True)]
+        self._until = until
+
+    def fill(self, engine: Engine, *, present: int, wanted: int, progress: Callable[[int], None]) -> None:
+        """Append decisions to a migrated store that has `present` of them until it has `wanted`."""
+        ledger = Ledger(engine)
+        for start in range(present, wanted, IN_ONE_TRANSACTION):
+            places = range(start, min(wanted, start + IN_ONE_TRANSACTION))
+            ledger.append([self._entry(place, self._until - (wanted - place) * EVERY) for place in places])
+            progress(len(places))
+
+    def _entry(self, place: int, at: datetime) -> LedgerEntry:
+        listing, assessment = self._assessed[place % len(self._assessed)]
+        copy = replace(listing, listing_id=f"ledger-{place:09d}", seller_id=f"seller-{place % SELLERS}")
+        case = case_for(assessment, self._assessor.policies, self._assessor.bundle.facts, now=at)
+        decision = Decision(
+            decision_id=time_ordered_id(at),
+            listing_id=copy.listing_id,
+            seller_id=copy.seller_id,
+            decided_at=at,
+            assessment=assessment,
+            case_id=case.case_id if case and assessment.outcome is Outcome.REVIEW else None,
+        )
+        return LedgerEntry(copy, decision, case, (decision_event(decision),), _fingerprint(assessment, place))
+
+
+def _fingerprint(assessment: Assessment, place: int) -> bytes | None:
+    return random.Random(place).randbytes(BINS) if assessment.outcome is Outcome.BLOCK else None
