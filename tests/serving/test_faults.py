@@ -37,19 +37,21 @@ def test_a_locked_store_stores_and_answers_nothing(served, a_listing, locked):
     assert served.score(a_listing(), headers=KEY).status_code == 200
 
 
-def test_a_full_disk_stores_and_answers_nothing(served, a_listing):
+def test_a_full_disk_stores_and_answers_nothing(sqlite_engine, make_parts, serve_parts, a_listing):
     limit = {"pages": 60}
     event.listen(
-        served.parts.engine,
+        sqlite_engine,
         "begin",
         lambda connection: connection.exec_driver_sql(f"PRAGMA max_page_count = {limit['pages']}"),
     )
     large = [a_listing(n, description=f"chair {n} " * 1_000) for n in range(60)]
-    assert_unavailable(served.client.post("/v1/score/batch", json=large, headers=KEY))
-    assert served.stored() == (0, 0, 0, 0, 0)
-    limit["pages"] = 100_000
-    assert served.client.post("/v1/score/batch", json=large, headers=KEY).status_code == 200
-    assert served.stored()[:2] == (60, 60)
+    with serve_parts(make_parts(sqlite_engine, limits=Limits(deadline_s=200))) as served:
+        served.client.timeout = 300
+        assert_unavailable(served.client.post("/v1/score/batch", json=large, headers=KEY))
+        assert served.stored() == (0, 0, 0, 0, 0)
+        limit["pages"] = 100_000
+        assert served.client.post("/v1/score/batch", json=large, headers=KEY).status_code == 200
+        assert served.stored()[:2] == (60, 60)
 
 
 def test_a_store_that_is_gone_stores_and_answers_nothing(served, a_listing, tmp_path):
