@@ -11,17 +11,14 @@ from time import perf_counter
 from typing import Any
 
 from fairstall.model.assess import Assessor, Prepared
-from fairstall.model.decide import Outcome
 from fairstall.model.decision import Decision
 from fairstall.model.errors import DeadlineExceeded, ServiceError
-from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
 from fairstall.model.policies import OnTimeout, PolicySet
 from fairstall.records.ledger import LedgerEntry, Submission
-from fairstall.records.outbox import decision_event
 from fairstall.serving.afterwards import afterwards
 from fairstall.serving.batcher import Batcher, Scored
-from fairstall.serving.cases import case_for
+from fairstall.serving.entries import ledger_entry
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.passage import Passage
@@ -181,23 +178,19 @@ class ScoringService:
             return None
 
     def _settled(self, listing: Listing, scored: Scored, assessor: Assessor) -> Settled:
-        begun, now = perf_counter(), self._clock()
-        assessment = scored.assessment
-        case = case_for(assessment, assessor.policies, assessor.bundle.facts, now=now)
-        decision = Decision(
-            decision_id=time_ordered_id(now),
-            listing_id=listing.listing_id,
-            seller_id=listing.seller_id,
-            decided_at=now,
-            assessment=assessment,
-            case_id=case.case_id if case and assessment.outcome is Outcome.REVIEW else None,
+        begun = perf_counter()
+        entry = ledger_entry(
+            listing,
+            scored.assessment,
+            assessor,
+            now=self._clock(),
+            fingerprint=scored.prepared.fingerprint,
             repeated=scored.repeated,
         )
-        entry = LedgerEntry(listing, decision, case, (decision_event(decision),), scored.prepared.fingerprint)
         ended = perf_counter()
         timings = scored.timings_ms | {"decide": (ended - begun) * 1_000}
         self._telemetry.scored(timings)
-        tell_of_listing(scored.passage, decision, decide_at=begun, decided_at=ended)
+        tell_of_listing(scored.passage, entry.decision, decide_at=begun, decided_at=ended)
         return Settled(entry, scored.prepared, assessor, timings)
 
     async def _store(self, settled: Sequence[Settled], answer: bytes, key: RequestKey | None) -> Produced:

@@ -9,14 +9,12 @@ from sqlalchemy import Engine
 
 from fairstall.model.assess import Assessor, assess_listings
 from fairstall.model.decide import Outcome
-from fairstall.model.decision import Assessment, Decision
+from fairstall.model.decision import Assessment
 from fairstall.model.fingerprint import BINS
-from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
 from fairstall.model.scorer import Scorer
 from fairstall.records.ledger import Ledger, LedgerEntry
-from fairstall.records.outbox import decision_event
-from fairstall.serving.cases import case_for
+from fairstall.serving.entries import ledger_entry
 
 IN_ONE_TRANSACTION = 5_000
 SELLERS = 5_000
@@ -48,16 +46,8 @@ class LedgerFiller:
     def _entry(self, place: int, at: datetime) -> LedgerEntry:
         listing, assessment = self._assessed[place % len(self._assessed)]
         copy = replace(listing, listing_id=f"ledger-{place:09d}", seller_id=f"seller-{place % SELLERS}")
-        case = case_for(assessment, self._assessor.policies, self._assessor.bundle.facts, now=at)
-        decision = Decision(
-            decision_id=time_ordered_id(at),
-            listing_id=copy.listing_id,
-            seller_id=copy.seller_id,
-            decided_at=at,
-            assessment=assessment,
-            case_id=case.case_id if case and assessment.outcome is Outcome.REVIEW else None,
-        )
-        return LedgerEntry(copy, decision, case, (decision_event(decision),), _fingerprint(assessment, place))
+        fingerprint = _fingerprint(assessment, place)
+        return ledger_entry(copy, assessment, self._assessor, now=at, fingerprint=fingerprint)
 
 
 def _fingerprint(assessment: Assessment, place: int) -> bytes | None:
