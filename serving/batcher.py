@@ -1,7 +1,7 @@
 """Lanes: threads that prepare listings, run the model on batches of similar length, and conclude. It stores nothing.
 
 Each lane has a single-threaded scorer of its own and takes the next work the moment it is free: nothing polls, nothing
-sleeps, and at one caller nothing waits for company.
+sleeps, and at one caller nothing waits for company. A lane that is alone with its work runs it on all cores.
 """
 
 import asyncio
@@ -49,7 +49,10 @@ class Scored:
 
 
 class Batcher:
-    """One model in service. `on_batch` is told how many windows each run had."""
+    """One model in service. `on_batch` is told how many windows each run had.
+
+    `wide` is a scorer with a thread for each lane, for the lane that is alone.
+    """
 
     def __init__(
         self,
@@ -57,12 +60,14 @@ class Batcher:
         scorers: Sequence[Scorer],
         limits: Limits,
         on_batch: Callable[[int], None] = lambda _windows: None,
+        wide: Scorer | None = None,
     ) -> None:
         self.assessor = assessor
         self._limits = limits
         self._on_batch = on_batch
         self._repeats = Repeats(limits.remembered_texts)
-        self._room = WaitingRoom(most_tokens=limits.waiting_tokens)
+        self._room = WaitingRoom(most_tokens=limits.waiting_tokens, lanes=len(scorers))
+        self._wide = wide
         self._lanes = [
             threading.Thread(target=self._work, args=(scorer,), name=f"lane-{number}", daemon=True)
             for number, scorer in enumerate(scorers)
@@ -114,7 +119,7 @@ class Batcher:
             if isinstance(work, Ticket):
                 self._prepare(work)
             else:
-                self._run(scorer, work)
+                self._run(self._wide if work.alone and self._wide else scorer, work.windows)
 
     def _prepare(self, ticket: Ticket) -> None:
         ticket.prepare_at = perf_counter()
@@ -192,11 +197,12 @@ def open_batcher(
     assessor = Assessor(bundle, policies, control, look_alikes)
     assessor.warm_up()
     scorers = [OnnxScorer(bundle) for _ in range(limits.lanes)]
+    wide = OnnxScorer(bundle, threads=limits.lanes) if limits.lanes > 1 else None
     assessor.prove(scorers[0])
-    for scorer in scorers:
+    for scorer, windows in [*((one, BATCH_WINDOWS) for one in scorers), *([(wide, 1)] if wide else [])]:
         for tokens in sorted({min(tokens, bundle.facts.max_tokens) for tokens in WARM_UP_TOKENS}):
-            scorer.run([[0] * tokens] * BATCH_WINDOWS)
-    return Batcher(assessor, scorers, limits, on_batch)
+            scorer.run([[0] * tokens] * windows)
+    return Batcher(assessor, scorers, limits, on_batch, wide)
 
 
 def _answer_of(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Scored]) -> Callable[[Any], None]:

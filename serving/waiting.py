@@ -54,16 +54,29 @@ class Window:
     ids: Sequence[int]
 
 
-Work: TypeAlias = Ticket | list[Window]
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Windows to run together. `alone`: no other lane is at work, and nothing else waits."""
+
+    windows: Sequence[Window]
+    alone: bool
+
+
+Work: TypeAlias = Ticket | Batch
 
 
 class WaitingRoom:
-    """Where tickets wait, safe for use by many threads."""
+    """Where tickets wait for so many lanes, safe for use by many threads.
 
-    def __init__(self, *, most_tokens: int) -> None:
+    Of the lanes that are free the last one that worked is woken first: a core that has rested is slower for a while.
+    """
+
+    def __init__(self, *, most_tokens: int, lanes: int = 1) -> None:
         self._most_tokens = most_tokens
-        lock = threading.RLock()
-        self._changed, self._idle = threading.Condition(lock), threading.Condition(lock)
+        self._lanes = lanes
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
+        self._free_lanes: list[threading.Condition] = []
         self._arrived: deque[Ticket] = deque()
         self._ready: list[Window] = []
         self._in_sight = 0
@@ -75,9 +88,14 @@ class WaitingRoom:
     def tokens(self) -> int:
         return self._tokens
 
+    @property
+    def free_lanes(self) -> int:
+        """How many wait for work."""
+        return len(self._free_lanes)
+
     def admit(self, ticket: Ticket) -> None:
         """Let a ticket in. Raises Overloaded when the room is full, unless it is empty: one always fits."""
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise Overloaded("this model is going out of service; try again")
             if self._tokens and self._tokens + ticket.tokens > self._most_tokens:
@@ -86,11 +104,11 @@ class WaitingRoom:
             self._orders += 1
             ticket.order = self._orders
             self._arrived.append(ticket)
-            self._changed.notify()
+            self._wake(1)
 
     def leave(self, ticket: Ticket) -> None:
         """Nobody waits for the ticket any more: answered, too late, or its caller went away."""
-        with self._changed:
+        with self._lock:
             if not ticket.left:
                 ticket.left = True
                 self._tokens -= ticket.tokens
@@ -99,13 +117,13 @@ class WaitingRoom:
 
     def wait_until_idle(self) -> None:
         """Wait until no listing waits or is under way."""
-        with self._idle:
+        with self._lock:
             self._idle.wait_for(lambda: not self._tokens)
 
     def ready(self, ticket: Ticket, prepared: Prepared) -> None:
-        """The ticket's windows can be run."""
+        """The ticket's windows can be run; no lane is woken, since the one that prepared them takes next."""
         windows = prepared.windows.ids
-        with self._changed:
+        with self._lock:
             ticket.prepared, ticket.unstarted, ticket.unfinished = prepared, len(windows), len(windows)
             if ticket.left:
                 return
@@ -115,27 +133,22 @@ class WaitingRoom:
             self._in_sight += 1
             for index, ids in enumerate(windows):
                 insort(self._ready, Window(ticket, index, ids), key=_turn)
-            self._changed.notify(len(windows))
 
     def take(self) -> Work | None:
         """What to do next: a ticket to prepare or a batch to run; it waits for one. None once closed and empty."""
-        with self._changed:
-            while True:
-                if self._arrived and self._in_sight < LISTINGS_IN_SIGHT:
-                    ticket = self._arrived.popleft()
-                    if not ticket.left:
-                        return ticket
-                elif batch := self._batch():
-                    return batch
-                elif self._closed and not self._arrived:
+        with self._lock:
+            while (work := self._next()) is None:
+                if self._closed and not self._arrived:
                     return None
-                elif not self._arrived:
-                    self._changed.wait()
+                self._wait_for_work()
+            if self._ready or self._arrived:
+                self._wake(1)
+            return work
 
     def finish(self, window: Window, row: Logits) -> bool:
         """Note the logits of one window; True when they were the last of its ticket."""
         ticket = window.ticket
-        with self._changed:
+        with self._lock:
             if ticket.logits is None:
                 ticket.logits = np.empty((ticket.unfinished, len(row)), dtype=np.float32)
             ticket.logits[window.index] = row
@@ -144,29 +157,49 @@ class WaitingRoom:
 
     def close(self) -> None:
         """Admit nobody any more; `take` hands out what is left, then None."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._wake(self.free_lanes)
 
-    def _batch(self) -> list[Window]:
-        """The windows whose turn it is and others of similar length, taken out of the room."""
-        batch: list[Window] = []
-        place = 0
-        while place < len(self._ready) and len(batch) < BATCH_WINDOWS:
-            window = self._ready[place]
-            if not window.ticket.left and not _similar(batch, window):
-                place += 1
-                continue
-            del self._ready[place]
-            self._start(window.ticket)
-            if not window.ticket.left:
-                batch.append(window)
-        return batch
+    def _next(self) -> Work | None:
+        while self._arrived and self._in_sight < LISTINGS_IN_SIGHT:
+            ticket = self._arrived.popleft()
+            if not ticket.left:
+                return ticket
+        windows = self._similar_windows()
+        return Batch(windows, alone=self._is_alone()) if windows else None
 
-    def _start(self, ticket: Ticket) -> None:
-        ticket.unstarted -= 1
-        if not ticket.unstarted:
-            self._in_sight -= 1
+    def _wake(self, lanes: int) -> None:
+        for _ in range(min(lanes, self.free_lanes)):
+            self._free_lanes.pop().notify()
+
+    def _wait_for_work(self) -> None:
+        mine = threading.Condition(self._lock)
+        self._free_lanes.append(mine)
+        mine.wait()
+
+    def _is_alone(self) -> bool:
+        return self.free_lanes == self._lanes - 1 and not self._ready and not self._arrived
+
+    def _similar_windows(self) -> list[Window]:
+        """The window whose turn it is and those nearest to it in length, taken out of the room."""
+        self._start([window for window in self._ready if window.ticket.left])
+        if not self._ready:
+            return []
+        first = self._ready[0]
+        similar: list[Window] = []
+        for window in sorted(self._ready, key=lambda one: abs(len(one.ids) - len(first.ids))):
+            if len(similar) < BATCH_WINDOWS and _similar(similar, window):
+                similar.append(window)
+        self._start(similar)
+        return similar
+
+    def _start(self, windows: Sequence[Window]) -> None:
+        for window in windows:
+            self._ready.remove(window)
+            window.ticket.unstarted -= 1
+            if not window.ticket.unstarted:
+                self._in_sight -= 1
 
 
 def _turn(window: Window) -> int:

@@ -1,5 +1,9 @@
 """The waiting room is bounded and fair, and hands out batches of similar length."""
 
+import queue
+import threading
+import time
+
 import pytest
 
 from fairstall.model.assess import Prepared
@@ -7,9 +11,40 @@ from fairstall.model.encoding import Windows
 from fairstall.model.errors import Overloaded
 from fairstall.model.listing import Listing
 from fairstall.model.view import view_listing
-from fairstall.serving.waiting import LISTINGS_IN_SIGHT, Ticket, WaitingRoom
+from fairstall.serving.waiting import LISTINGS_IN_SIGHT, Batch, Ticket, WaitingRoom
 
 LISTING = Listing("l-1", "s-1", "Chair", "A chair.")
+
+
+class Lanes:
+    """Threads that take from a room what `taken` then holds, each going on when it is let."""
+
+    def __init__(self, room: WaitingRoom, *, names: str) -> None:
+        self.room = room
+        self.taken: queue.SimpleQueue = queue.SimpleQueue()
+        self.go_on = {name: threading.Semaphore(0) for name in names}
+        self.threads = [threading.Thread(target=self._work, args=(name,)) for name in names]
+
+    def __enter__(self) -> "Lanes":
+        for thread in self.threads:
+            thread.start()
+        self.wait_until_free(len(self.threads))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.room.close()
+        for name, thread in zip(self.go_on, self.threads, strict=True):
+            self.go_on[name].release(100)
+            thread.join()
+
+    def wait_until_free(self, count: int) -> None:
+        while self.room.free_lanes < count:
+            time.sleep(0.001)
+
+    def _work(self, name: str) -> None:
+        while work := self.room.take():
+            self.taken.put((name, work))
+            self.go_on[name].acquire()
 
 
 def a_ticket(tokens: int = 10) -> Ticket:
@@ -32,8 +67,8 @@ def arrive(room: WaitingRoom, *lengths: int) -> Ticket:
 
 def take_batch(room: WaitingRoom) -> list[tuple[Ticket, int]]:
     work = room.take()
-    assert isinstance(work, list)
-    return [(window.ticket, window.index) for window in work]
+    assert isinstance(work, Batch)
+    return [(window.ticket, window.index) for window in work.windows]
 
 
 def test_a_full_room_refuses_and_lets_in_again_when_somebody_leaves():
@@ -70,8 +105,60 @@ def test_batches_hold_four_windows_of_similar_length_at_most():
     room = WaitingRoom(most_tokens=10_000)
     tickets = {length: arrive(room, length) for length in (100, 50, 105, 54, 110, 111, 92, 101)}
     batches = [[len(ticket.prepared.windows.ids[0]) for ticket, _ in take_batch(room)] for _ in range(3)]
-    assert batches == [[100, 105, 110, 101], [50, 54], [111]]
+    assert batches == [[100, 101, 105, 110], [50, 54], [111]]
     assert take_batch(room) == [(tickets[92], 0)]
+
+
+def test_a_batch_takes_the_nearest_in_length_first():
+    room = WaitingRoom(most_tokens=10_000)
+    tickets = [arrive(room, length) for length in (100, 109, 108, 101, 102, 103)]
+    assert take_batch(room) == [(tickets[0], 0), (tickets[3], 0), (tickets[4], 0), (tickets[5], 0)]
+
+
+def test_a_lane_is_alone_when_no_other_works_and_nothing_else_waits():
+    room = WaitingRoom(most_tokens=10_000)
+    arrive(room, 50)
+    arrive(room, 100)
+    assert [room.take().alone for _ in range(2)] == [False, True]
+
+
+def test_a_lane_is_not_alone_beside_another_one():
+    with Lanes(WaitingRoom(most_tokens=10_000, lanes=2), names="ab") as lanes:
+        first, second = a_ticket(), a_ticket()
+        for ticket in (first, second):
+            lanes.room.admit(ticket)
+        (one, _), (other, _) = lanes.taken.get(), lanes.taken.get()
+        for ticket, lane in ((first, one), (second, other)):
+            lanes.room.ready(ticket, prepared(50 if ticket is first else 100))
+            lanes.go_on[lane].release()
+        assert [lanes.taken.get()[1].alone for _ in range(2)] == [False, False]
+
+
+def test_the_lane_that_worked_last_is_woken_first():
+    with Lanes(WaitingRoom(most_tokens=10_000, lanes=3), names="abc") as lanes:
+        woken = []
+        for _ in range(5):
+            ticket = a_ticket()
+            lanes.room.admit(ticket)
+            name, work = lanes.taken.get()
+            assert work is ticket
+            woken.append(name)
+            lanes.room.leave(ticket)
+            lanes.go_on[name].release()
+            lanes.wait_until_free(3)
+        assert len(set(woken)) == 1
+
+
+def test_who_leaves_work_behind_wakes_another_lane():
+    with Lanes(WaitingRoom(most_tokens=10_000, lanes=2), names="ab") as lanes:
+        ticket = a_ticket()
+        lanes.room.admit(ticket)
+        name, _ = lanes.taken.get()
+        lanes.room.ready(ticket, prepared(50, 100))
+        lanes.go_on[name].release()
+        batches = [lanes.taken.get() for _ in range(2)]
+        assert {lane for lane, _ in batches} == {"a", "b"}
+        assert [len(work.windows) for _, work in batches] == [1, 1]
 
 
 def test_a_long_listing_neither_blocks_short_ones_nor_waits_for_ever():
