@@ -3,6 +3,7 @@
 import math
 import re
 import unicodedata
+from array import array
 from functools import lru_cache
 
 import numpy as np
@@ -119,7 +120,7 @@ class _Identifier:
         model = LanguageIdentifier.from_model_file(MODEL_FILE)
         model.set_languages((_CANDIDATES | languages).intersection(model.labels))
         self._next_state = model.tk_nextmove
-        self._row_starts = [row << 8 for row in model.tk_row]  # a row has a state for each byte
+        self._row_starts = array("I", [row << 8 for row in model.tk_row])  # a row has a state for each byte
         self._feature_of = np.array(model.tk_output, dtype=np.int32)
         self._weights = np.ascontiguousarray(model.nb_ptc, dtype=np.float32)
         self._priors = model.nb_pc
