@@ -119,16 +119,14 @@ def decide(
     A likeness sends to review and never blocks. Findings come with the gravest first.
     """
     alike = {likeness.policy: likeness.resembles for likeness in likenesses}
-    judged = [
-        _judge(
-            policies[code],
-            probabilities.get(code),
-            thresholds.get(code),
-            [match for match in matches if match.policy == code],
-            alike.get(code),
-        )
-        for code in policies.codes
-    ]
+    matched = {match.policy for match in matches}
+    judged = []
+    for policy in policies:
+        code, probability = policy.code, probabilities.get(policy.code)
+        band = _band(probability, thresholds.get(code), precision_target=policy.targets.precision)
+        if band is not Band.LOW or code in matched or code in alike:
+            own = [match for match in matches if match.policy == code] if code in matched else []
+            judged.append(_judge(policy, probability, band, own, alike.get(code)))
     findings = sorted((j.finding for j in judged if j.finding), key=_gravity, reverse=True)
     return Verdict(
         _outcome([j.outcome for j in judged], [doubt for doubt in doubts if _asks(doubt, policies)]),
@@ -151,11 +149,10 @@ def _asks(doubt: Doubt, policies: PolicySet) -> bool:
 def _judge(
     policy: Policy,
     probability: float | None,
-    thresholds: PolicyThresholds | None,
+    band: Band,
     matches: Sequence[RuleMatch],
     resembles: Resemblance | None,
 ) -> _Judged:
-    band = _band(probability, thresholds, precision_target=policy.targets.precision)
     asked = {match.action for match in matches} - {RuleAction.EVIDENCE}
     if band is Band.HIGH or RuleAction.BLOCK in asked:
         outcome = Outcome.BLOCK

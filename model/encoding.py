@@ -50,20 +50,18 @@ class Encoder:
         head, body = title[:longest_title], title[longest_title:] + description
         room = self.max_tokens - 3 - len(head) if head else self.max_tokens - 2
         pieces, complete = self._pieces(body, room)
-        return Windows(tuple(self._window(head, piece) for piece in pieces), complete)
+        start, end = self._special("[CLS]"), self._special("[SEP]")
+        opened = [start, *head, end] if head else [start]
+        windows = [(*opened, *piece, end) if piece else tuple(opened) for piece in pieces]
+        return Windows(tuple(windows), complete)
 
     def _pieces(self, body: list[int], room: int) -> tuple[list[list[int]], bool]:
         step = room - self.overlap_tokens
         starts = range(0, max(1, len(body) - self.overlap_tokens), step)
         return [body[start : start + room] for start in starts[: self.max_windows]], len(starts) <= self.max_windows
 
-    def _window(self, head: list[int], piece: list[int]) -> tuple[int, ...]:
-        start, end = self._special("[CLS]"), self._special("[SEP]")
-        parts = [part for part in (head, piece) if part]
-        return (start, *(token for part in parts for token in (*part, end)))
-
     def _ids(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False).ids) if text else []
+        return self.tokenizer.encode(text, add_special_tokens=False).ids if text else []
 
     def _special(self, name: str) -> int:
         return cast(int, self.tokenizer.token_to_id(name))

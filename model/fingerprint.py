@@ -21,30 +21,41 @@ Hashes: TypeAlias = NDArray[np.uint64]
 Bins: TypeAlias = NDArray[np.uint8]
 
 _SEED = np.uint64(0x9E3779B97F4A7C15)
-_MIXERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-_BIN_STARTS = np.arange(BINS, dtype=np.uint64) << np.uint64(64 - BINS.bit_length() + 1)
+_POWERS = np.array(
+    [pow(int(_SEED), SHINGLE_CHARACTERS - 1 - place, 2**64) for place in range(SHINGLE_CHARACTERS)], np.uint64
+)
+_MIXERS = (
+    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
+    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
+)
+_ONE = np.uint64(1)
+_LAST_SHIFT = np.uint64(31)
+_BINS = np.arange(BINS, dtype=np.uint64)
+_BIN_SHIFT = np.uint64(64 - BINS.bit_length() + 1)
+_BIN_STARTS = _BINS << _BIN_SHIFT
 _ROTATION = 101  # added for each bin that a value was borrowed over, so that two borrowings seldom look alike
 _NUMBER = re.compile(r"\d+")
-_GAP = re.compile(r"[\W_]+")
+_WORD = re.compile(r"[^\W_]+")
 
 
 def fingerprint(view: ListingView) -> bytes | None:
     """64 bytes, or None for a text too short to tell. Linear in the length but for one sort of machine words."""
-    shingles = np.sort(_hashes(_plain(f"{view.title.text} {view.description.text}")))
-    if np.count_nonzero(np.diff(shingles)) + 1 < FEWEST_SHINGLES:
+    text = _plain(f"{view.title.text} {view.description.text}")
+    if len(text) < FEWEST_SHINGLES + SHINGLE_CHARACTERS - 1:
         return None
-    first = np.searchsorted(shingles, _BIN_STARTS)
-    filled = np.flatnonzero(np.diff(first, append=len(shingles)))
-    bins = np.arange(BINS)
-    lender = filled[np.searchsorted(filled, bins) % len(filled)]
-    borrowed_over = (lender - bins) % BINS * _ROTATION
-    values = shingles[first[lender]].astype(np.uint8) + borrowed_over.astype(np.uint8)
-    return values.tobytes()
+    shingles = _hashes(text)
+    shingles.sort()
+    if np.count_nonzero(shingles[1:] != shingles[:-1]) + 1 < FEWEST_SHINGLES:
+        return None
+    # An empty bin borrows the least value of the next that is filled: the first at or above its own start.
+    least = shingles.take(shingles.searchsorted(_BIN_STARTS), mode="wrap")
+    borrowed_over = ((least >> _BIN_SHIFT) - _BINS) % BINS
+    return (least + borrowed_over * _ROTATION).astype(np.uint8).tobytes()
 
 
 def similarities(one: Bins, others: Bins) -> NDArray[np.float64]:
     """Estimated Jaccard similarity of shingles, 0 to 1, of `one` (bins,) to each of `others` (rows, bins)."""
-    equal = np.count_nonzero(others == one, axis=1) / BINS
+    equal = np.add.reduce(others == one, axis=1, dtype=np.uint8) / BINS
     by_chance = 1 / 256
     estimated: NDArray[np.float64] = np.maximum(0.0, (equal - by_chance) / (1 - by_chance))
     return estimated
@@ -52,16 +63,16 @@ def similarities(one: Bins, others: Bins) -> NDArray[np.float64]:
 
 def _plain(text: str) -> str:
     """Nothing but words in lower case, and all numbers the same: reposts change price, size and quantity."""
-    return _GAP.sub(" ", _NUMBER.sub("0", text.casefold())).strip()
+    return " ".join(_WORD.findall(_NUMBER.sub("0", text.casefold())))
 
 
 def _hashes(text: str) -> Hashes:
     """A well-mixed hash of each shingle (splitmix64 over a polynomial)."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint64)
-    count = max(0, len(codes) - SHINGLE_CHARACTERS + 1)
-    hashes = np.zeros(count, dtype=np.uint64)
-    for place in range(SHINGLE_CHARACTERS):
-        hashes = hashes * _SEED + codes[place : place + count] + np.uint64(1)
-    for shift, mixer in zip((30, 27), _MIXERS, strict=True):
-        hashes = (hashes ^ (hashes >> np.uint64(shift))) * mixer
-    return hashes ^ (hashes >> np.uint64(31))
+    codes += _ONE
+    hashes = np.correlate(codes, _POWERS)
+    for shift, mixer in _MIXERS:
+        hashes ^= hashes >> shift
+        hashes *= mixer
+    hashes ^= hashes >> _LAST_SHIFT
+    return hashes

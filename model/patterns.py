@@ -18,6 +18,9 @@ class Match(Protocol):
 class CompiledPattern(Protocol):
     """The part of an RE2 object that is used here. On `str` it counts in code points."""
 
+    @property
+    def programsize(self) -> int: ...
+
     def finditer(self, text: str) -> Iterator[Match]: ...
 
     def search(self, text: str) -> Match | None: ...

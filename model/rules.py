@@ -13,6 +13,7 @@ from fairstall.model.view import ListingView, canonical_text
 
 MATCHES_PER_POLICY = 50
 EVIDENCE_CHARACTERS = 300
+GATE_INSTRUCTIONS = 12_000  # of RE2; a larger expression outgrows its automaton's memory and crawls
 _GRAVITY = {action: rank for rank, action in enumerate(RuleAction)}
 
 
@@ -30,8 +31,17 @@ class _Span:
 class _Patterns:
     """One policy's patterns, behind a gate that says in one search whether any of them matches."""
 
+    policy: Policy
     gate: CompiledPattern | None
     patterns: Sequence[tuple[CompiledPattern, RuleAction]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Some policies behind one more gate, since most texts match none."""
+
+    gate: CompiledPattern | None
+    members: Sequence[_Patterns]
 
 
 class RuleBook:
@@ -42,7 +52,7 @@ class RuleBook:
         self._terms = TermIndex(
             [(text, (p.code, term.action)) for p in policies for term in p.terms for text in _readings(term)]
         )
-        self._patterns = {p.code: _compiled(p) for p in policies if p.patterns}
+        self._groups = _grouped([_compiled(policy) for policy in policies if policy.patterns])
 
     def matches(self, view: ListingView) -> list[RuleMatch]:
         """Matches in the order of policies, fields and positions; at most fifty for a policy, the gravest kept.
@@ -56,6 +66,8 @@ class RuleBook:
             text = searchable(view.field(field).text)
             self._find_terms(field, text, found)
             self._find_patterns(field, text, found)
+        if found.none:
+            return []
         return [_match(view, code, span) for code in self._codes for span in found.kept(code)]
 
     def _find_terms(self, field: Field, text: str, found: "_Found") -> None:
@@ -64,12 +76,14 @@ class RuleBook:
             found.add(code, _Span(field, hit.start, hit.end, action))
 
     def _find_patterns(self, field: Field, text: str, found: "_Found") -> None:
-        for code, compiled in self._patterns.items():
-            if compiled.gate is not None and compiled.gate.search(text) is None:
+        for group in self._groups:
+            if not _may_match(group.gate, text):
                 continue
-            for pattern, action in compiled.patterns:
-                for start, end in _spans(pattern, text):
-                    found.add(code, _Span(field, start, end, action))
+            for one in group.members:
+                if _may_match(one.gate, text):
+                    for pattern, action in one.patterns:
+                        for start, end in _spans(pattern, text):
+                            found.add(one.policy.code, _Span(field, start, end, action))
 
 
 class _Found:
@@ -77,6 +91,10 @@ class _Found:
 
     def __init__(self) -> None:
         self._spans: dict[tuple[str, RuleAction], list[_Span]] = {}
+
+    @property
+    def none(self) -> bool:
+        return not self._spans
 
     def add(self, code: str, span: _Span) -> None:
         spans = self._spans.setdefault((code, span.action), [])
@@ -123,6 +141,27 @@ def _match(view: ListingView, code: str, span: _Span) -> RuleMatch:
     return RuleMatch(code, span.action, Evidence(span.field, start, end, canonical.raw[start:end]))
 
 
+def _may_match(gate: CompiledPattern | None, text: str) -> bool:
+    return gate is None or gate.search(text) is not None
+
+
 def _compiled(policy: Policy) -> _Patterns:
-    gate = any_of(tuple(pattern.regex for pattern in policy.patterns))
-    return _Patterns(gate, [(compile_pattern(p.regex), p.action) for p in policy.patterns])
+    return _Patterns(policy, _gate([policy]), [(compile_pattern(p.regex), p.action) for p in policy.patterns])
+
+
+def _gate(policies: Sequence[Policy]) -> CompiledPattern | None:
+    return any_of(tuple(pattern.regex for policy in policies for pattern in policy.patterns))
+
+
+def _grouped(compiled: Sequence[_Patterns]) -> list[_Group]:
+    """Neighbours together while their gates are small enough for one; others by themselves."""
+    runs: list[list[_Patterns]] = []
+    size = GATE_INSTRUCTIONS
+    for one in compiled:
+        added = one.gate.programsize if one.gate is not None else GATE_INSTRUCTIONS
+        if size + added > GATE_INSTRUCTIONS:
+            runs.append([])
+            size = 0
+        runs[-1].append(one)
+        size += added
+    return [_Group(_gate([one.policy for one in run]) if len(run) > 1 else None, run) for run in runs]

@@ -3,7 +3,6 @@
 The passes that undo them are in the `view_*` modules; matching and scoring are not here.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -76,12 +75,17 @@ def canonical_text(raw: str) -> CanonicalText:
             character_pass(draft)
     for word_pass in _WORD_PASSES:
         word_pass(draft)
-    return CanonicalText(draft.text, raw, tuple(draft.layers), +draft.tricks)
+    evasion = {trick: times for trick, times in draft.tricks.items() if times}
+    return CanonicalText(draft.text, raw, tuple(draft.layers), evasion)
 
 
 def view_listing(listing: Listing) -> ListingView:
     title, description = canonical_text(listing.title), canonical_text(listing.description)
-    return ListingView(title, description, Counter(title.evasion) + Counter(description.evasion))
+    return ListingView(title, description, _sum(title.evasion, description.evasion))
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> Mapping[str, int]:
+    return {trick: one.get(trick, 0) + other.get(trick, 0) for trick in {**one, **other}}
 
 
 def disguised(evasion: Mapping[str, int], length: int) -> bool:

@@ -20,6 +20,8 @@ UNSORTED_AT_MOST = 1_024
 CANDIDATES_PER_BAND = 64
 
 Rows: TypeAlias = NDArray[np.int64]
+_NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
+_BAND_NUMBERS = np.arange(BANDS, dtype=np.uint64) << np.uint64(32)
 _NOTHING: Bins = np.zeros((0, BINS), dtype=np.uint8)
 
 
@@ -43,11 +45,14 @@ class _Sorted:
 
     def candidates(self, bins: Bins) -> Rows:
         """Rows that share a band with `bins`: for each band the newest few, so that no flood of copies takes long."""
-        wanted = _keys(bins[None])
-        ends = np.searchsorted(self.keys, wanted, side="right")
-        starts = np.maximum(np.searchsorted(self.keys, wanted), ends - CANDIDATES_PER_BAND)
-        runs = [self.owners[start:end] for start, end in zip(starts, ends, strict=True) if start < end]
-        return np.unique(np.concatenate(runs)).astype(np.int64) if runs else np.zeros(0, dtype=np.int64)
+        wanted = _keys(bins)
+        starts, ends = self.keys.searchsorted(wanted).tolist(), self.keys.searchsorted(wanted, side="right").tolist()
+        runs = [
+            self.owners[max(start, end - CANDIDATES_PER_BAND) : end]
+            for start, end in zip(starts, ends, strict=True)
+            if start < end
+        ]
+        return np.unique(np.concatenate(runs)).astype(np.int64) if runs else _NO_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,8 @@ class BlockedIndex:
         return [Likeness(policy, resemblance) for policy, resemblance in best.items()]
 
     def _alike(self, bins: Bins, known: Sequence[_Known], prints: Bins) -> Iterable[tuple[_Known, float]]:
+        if not known:
+            return ()
         similar = similarities(bins, prints)
         return [
             (known[row], round(float(similar[row]), 3)) for row in np.flatnonzero(similar >= self._threshold).tolist()
@@ -134,9 +141,9 @@ def _sorted(state: _State, most: int) -> _Sorted:
 
 
 def _keys(prints: Bins) -> NDArray[np.uint64]:
-    """(rows * bands,): band 0 of row 0, band 1 of row 0, and so on."""
+    """(rows * bands,), of one row as well: band 0 of row 0, band 1 of row 0, and so on."""
     bands = np.ascontiguousarray(prints).view("<u4").astype(np.uint64)
-    return (bands | np.arange(BANDS, dtype=np.uint64) << np.uint64(32)).ravel()
+    return (bands | _BAND_NUMBERS).ravel()
 
 
 def _matrix(prints: Sequence[BlockedPrint]) -> Bins:

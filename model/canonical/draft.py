@@ -1,6 +1,6 @@
 """The text on its way to the canonical view: what the passes have made of it so far. The passes live next door."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 
 from fairstall.model.canonical.offsets import Edit, Layer, rewrite
@@ -14,7 +14,7 @@ class Draft:
     def __init__(self, raw: str) -> None:
         self.text = raw
         self.layers: list[Layer] = []
-        self.tricks: Counter[str] = Counter()
+        self.tricks: defaultdict[str, int] = defaultdict(int)
 
     def edit(self, edits: Sequence[Edit]) -> None:
         """Make `edits`, in order and apart, and remember where everything was."""

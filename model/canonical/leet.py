@@ -13,6 +13,7 @@ SHARE_IN_ALL = 0.4  # of a text's words
 
 _ANY_SIGN = "0134578@$!"
 _LETTER_FOR = str.maketrans("0134578@$!", "oieastbasi")
+_SIGN_BY_LETTER = re.compile(r"[A-Za-z][0134578@$!]|[0134578@$!][A-Za-z]")
 _VOWEL_PAIR = re.compile(r"[0134@]{2}\Z")
 _PAIRS = ("00", "11", "33", "55", "$$")
 _CANDIDATE = re.compile(r"(?<![\w@$!])(?=[A-Za-z]*+[0134578@$!]++[A-Za-z])[\w@$!]++")
@@ -54,6 +55,8 @@ def read_leetspeak(draft: Draft) -> None:
     read once the text has enough of both.
     """
     text = draft.text
+    if not _SIGN_BY_LETTER.search(text):
+        return
     found = [word for word in map(_bare, _CANDIDATE.finditer(text)) if word.text.isascii()]
     certain = [word for word in found if _is_certain(word.text, text[word.start + len(word.text) :][:3])]
     likely = [word for word in map(_bare, _WIDE_CANDIDATE.finditer(text)) if _is_likely(word, text)]
