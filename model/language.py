@@ -1,11 +1,18 @@
 """Whether a listing is in a language that the model was trained for. What follows when it is not, decide() says."""
 
+import io
+import lzma
 import re
 import unicodedata
+from array import array
 from functools import lru_cache
+from typing import Any
+from zipfile import ZipFile
 
+import numpy as np
+import numpy.typing as npt
 import regex
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from py3langid.langid import MODEL_DIR, MODEL_FILE, LanguageIdentifier
 
 from fairstall.model.listing import Listing
 
@@ -111,14 +118,33 @@ def _letter_outside(scripts: list[str]) -> regex.Pattern[str]:
 @lru_cache(maxsize=4)
 def _identifier(languages: frozenset[str]) -> LanguageIdentifier:
     """Naive Bayes over byte n-grams (Lui and Baldwin 2012, py3langid's model), cut down to the candidates."""
-    whole = LanguageIdentifier.from_model_file(MODEL_FILE)
-    whole.set_languages((_CANDIDATES | languages).intersection(whole.labels))
+    model = _identifier_model()
+    labels = model["classes"].tolist()
+    kept = [column for column, label in enumerate(labels) if label in _CANDIDATES | languages]
     return LanguageIdentifier(
-        whole.nb_ptc,
-        whole.nb_pc,
-        whole.nb_classes,
-        whole.tk_nextmove,
-        whole.tk_output,
+        model["ptc"][:, kept],
+        model["pc"][kept],
+        [labels[column] for column in kept],
+        _as_array(model["nextmove"]),
+        model["out_feat"].tolist(),
         norm_probs=True,
-        tk_row=whole.tk_row,
+        tk_row=_as_array(model["nextmove_row"]),
     )
+
+
+def _as_array(numbers: npt.NDArray[np.unsignedinteger]) -> "array[int]":
+    """The same numbers where Python reads single ones fastest."""
+    return array(numbers.dtype.char, numbers.tobytes())
+
+
+def _identifier_model() -> dict[str, Any]:
+    """py3langid's model by the names in its file, unpacked in one go, during which other threads work.
+
+    Its own loader unpacks it in hundreds of steps, after each of which it waits for whatever else runs.
+    """
+    packed = (MODEL_DIR / MODEL_FILE).read_bytes()
+    with ZipFile(io.BytesIO(lzma.decompress(packed))) as arrays:
+        return {
+            name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(arrays.read(name)))
+            for name in arrays.namelist()
+        }
