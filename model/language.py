@@ -118,33 +118,36 @@ def _letter_outside(scripts: list[str]) -> regex.Pattern[str]:
 @lru_cache(maxsize=4)
 def _identifier(languages: frozenset[str]) -> LanguageIdentifier:
     """Naive Bayes over byte n-grams (Lui and Baldwin 2012, py3langid's model), cut down to the candidates."""
-    model = _identifier_model()
-    labels = model["classes"].tolist()
-    kept = [column for column, label in enumerate(labels) if label in _CANDIDATES | languages]
-    return LanguageIdentifier(
-        model["ptc"][:, kept],
-        model["pc"][kept],
-        [labels[column] for column in kept],
-        _as_array(model["nextmove"]),
-        model["out_feat"].tolist(),
-        norm_probs=True,
-        tk_row=_as_array(model["nextmove_row"]),
-    )
+    with ZipFile(_unpacked((MODEL_DIR / MODEL_FILE).read_bytes())) as model:
+        labels = _read(model, "classes").tolist()
+        kept = [column for column, label in enumerate(labels) if label in _CANDIDATES | languages]
+        return LanguageIdentifier(
+            _read(model, "ptc")[:, kept],
+            _read(model, "pc")[kept],
+            [labels[column] for column in kept],
+            _as_array(_read(model, "nextmove")),
+            _read(model, "out_feat").tolist(),
+            norm_probs=True,
+            tk_row=_as_array(_read(model, "nextmove_row")),
+        )
+
+
+def _unpacked(packed: bytes) -> io.BytesIO:
+    """In one go, during which other threads work. py3langid's own loader would wait for them hundreds of times."""
+    return io.BytesIO(lzma.decompress(packed))
+
+
+def _read(model: ZipFile, name: str) -> npt.NDArray[Any]:
+    """An array of an .npz file, without the copies that numpy's own reader makes."""
+    content = model.read(f"{name}.npy")
+    head = io.BytesIO(content)
+    np.lib.format.read_magic(head)
+    shape, by_columns, kind = np.lib.format.read_array_header_1_0(head)
+    return np.frombuffer(content, kind, offset=head.tell()).reshape(shape, order="F" if by_columns else "C")
 
 
 def _as_array(numbers: npt.NDArray[np.unsignedinteger]) -> "array[int]":
     """The same numbers where Python reads single ones fastest."""
-    return array(numbers.dtype.char, numbers.tobytes())
-
-
-def _identifier_model() -> dict[str, Any]:
-    """py3langid's model by the names in its file, unpacked in one go, during which other threads work.
-
-    Its own loader unpacks it in hundreds of steps, after each of which it waits for whatever else runs.
-    """
-    packed = (MODEL_DIR / MODEL_FILE).read_bytes()
-    with ZipFile(io.BytesIO(lzma.decompress(packed))) as arrays:
-        return {
-            name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(arrays.read(name)))
-            for name in arrays.namelist()
-        }
+    found = array(numbers.dtype.char)
+    found.frombytes(numbers.data.cast("B"))
+    return found
