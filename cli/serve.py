@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from fairstall.serving.app import Parts
     from fairstall.serving.batcher import Batcher
     from fairstall.serving.besides import BesideWatch
-    from fairstall.serving.blocked_watch import BlockedWatch
+    from fairstall.serving.blocked import BlockedIndex
     from fairstall.serving.limits import Limits
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.reload import Canary
@@ -85,6 +86,7 @@ def serve(
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API until SIGTERM or Ctrl-C; requests in flight are answered first."""
+    gc.disable()  # until it serves: nearly all that is made before stays for good
     log_json_lines()
     listener = listen(host, port)
     app = build_scoring_app(
@@ -122,24 +124,19 @@ def build_scoring_app(
     Raises SetupError or StoreUnavailable.
     """
     from fairstall.model.assess import none_known
-    from fairstall.records.engine import migrate, open_engine
-    from fairstall.serving.app import Parts, create_app, utc_now
     from fairstall.serving.batcher import open_batcher
     from fairstall.serving.limits import Limits
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.reload import BundleWatch, ModelInService, pointer_signature
-    from fairstall.serving.sealing import SealingPasses
 
     home.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(database)
-    migrate(engine)
-    limits = allowed_limits(Limits(deadline_s=deadline_s, remembered_texts=remembered_texts))
+    limits = Limits(deadline_s=deadline_s, remembered_texts=remembered_texts)
     telemetry, folder = Telemetry(), models_folder(home)
     seen = pointer_signature(folder / POINTER_FILE)
     policy_set = load_policies(policies) if policies else starter_policies()
     control = ControlSample(control_key(home), control_rate)
-    blocked = blocked_watch(engine, telemetry, limits, near_duplicates)
-    look_alikes = blocked.index.resembled if blocked else none_known
+    blocked = blocked_index(limits, near_duplicates)
+    look_alikes = blocked.resembled if blocked else none_known
     opened = partial(
         open_batcher,
         policies=policy_set,
@@ -148,22 +145,40 @@ def build_scoring_app(
         on_batch=telemetry.batch,
         look_alikes=look_alikes,
     )
-    model = ModelInService(opened(bundle_in_force(home, bundle)), telemetry)
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(lambda: opened(bundle_in_force(home, bundle)))
+        # All that needs no model is imported and opened meanwhile.
+        from fairstall.serving.app import Parts, create_app, utc_now
+        from fairstall.serving.blocked_watch import BlockedWatch
+        from fairstall.serving.sealing import SealingPasses
+
+        engine = migrated_store(database)
+        courier = webhook_courier(engine, telemetry, webhook_networks)
+        model = ModelInService(opening.result(), telemetry)
     watch = None if bundle else BundleWatch(folder, model, opened, telemetry, seen=seen)
     log.info("serving %s", model.batcher.assessor.versions.model)
-    parts = Parts(engine, model, telemetry, limits, watch)
+    parts = Parts(engine, model, telemetry, allowed_limits(limits), watch)
     return create_app(
         replace(
             parts,
             store=store,
-            blocked=blocked,
+            blocked=BlockedWatch(engine, blocked, telemetry, utc_now) if blocked else None,
             sealing=SealingPasses(engine, utc_now),
-            courier=webhook_courier(engine, telemetry, webhook_networks),
+            courier=courier,
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),
             tracing=request_tracing() if traces_wanted() else None,
         )
     )
+
+
+def migrated_store(database: str) -> "Engine":
+    """The store at its newest schema. Raises SetupError or StoreUnavailable."""
+    from fairstall.records.engine import migrate, open_engine
+
+    engine = open_engine(database)
+    migrate(engine)
+    return engine
 
 
 def allowed_limits(limits: "Limits") -> "Limits":
@@ -210,17 +225,11 @@ def shadowing(
     return Shadowing(folder, made_of.open, parts.telemetry)
 
 
-def blocked_watch(
-    engine: "Engine", telemetry: "Telemetry", limits: "Limits", threshold: float
-) -> "BlockedWatch | None":
-    """What compares listings with the blocked ones of the store while the app runs; None for a threshold of 0."""
-    from fairstall.serving.app import utc_now
+def blocked_index(limits: "Limits", threshold: float) -> "BlockedIndex | None":
+    """What compares listings with blocked ones; None for a threshold of 0."""
     from fairstall.serving.blocked import BlockedIndex
-    from fairstall.serving.blocked_watch import BlockedWatch
 
-    if not threshold:
-        return None
-    return BlockedWatch(engine, BlockedIndex(most=limits.blocked_prints, threshold=threshold), telemetry, utc_now)
+    return BlockedIndex(most=limits.blocked_prints, threshold=threshold) if threshold else None
 
 
 def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> "CourierThread":
@@ -273,8 +282,8 @@ def run_app(app: "FastAPI", listener: socket.socket) -> None:
 
     config = server_config(app)
     # What was loaded so far stays for good: the collector need not walk it again while requests wait.
-    gc.collect()
     gc.freeze()
+    gc.enable()
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%d", host, port)
     uvicorn.Server(config).run(sockets=[listener])
@@ -299,7 +308,7 @@ def server_config(app: "FastAPI") -> "uvicorn.Config":
 
 def log_json_lines() -> None:
     """Log to standard error, one JSON object a line."""
-    from fairstall.serving.shell import JsonLines
+    from fairstall.serving.log_lines import JsonLines
 
     handler: logging.Handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())

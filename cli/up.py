@@ -1,5 +1,6 @@
 """`fairstall up`: everything on one port, with a first login, for a first look and for one machine in production."""
 
+import gc
 import json
 import logging
 import shlex
@@ -63,6 +64,7 @@ def up(
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
     from fairstall.records.engine import open_engine
 
+    gc.disable()  # as in `serve`, until it serves
     log_json_lines()
     logging.getLogger().setLevel(logging.WARNING)  # a person reads this terminal
     listener = listen(host, port)

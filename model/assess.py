@@ -77,7 +77,8 @@ class Assessor:
         prepared = self.prepare(_ORDINARY)
         longest = [self._encoder.last_token] * self.bundle.facts.max_tokens
         try:
-            self.conclude(prepared, scorer.run([*prepared.windows.ids, longest]))
+            for windows in (prepared.windows.ids, [longest]):
+                self.conclude(prepared, scorer.run(windows))
         except Exception as error:  # the runtime's errors share no base class
             raise BundleError(f"{self.bundle.folder} scores nothing that its tokenizer reads: {error}") from error
 

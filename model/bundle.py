@@ -136,8 +136,7 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 def _file_sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.sha256(path.read_bytes()).hexdigest()  # in one go, so that other threads work meanwhile
     except FileNotFoundError as error:
         raise BundleError(f"{path.parent} is no bundle: {path.name} is missing") from error
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Protocol
 
 import re2
@@ -26,6 +27,7 @@ class CompiledPattern(Protocol):
     def search(self, text: str) -> Match | None: ...
 
 
+@lru_cache(maxsize=1_024)
 def compile_pattern(regex: str) -> CompiledPattern:
     """`regex` ready to run, ignoring case. Raises ValueError with the reason when it cannot be used."""
     try:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -17,9 +18,10 @@ from fairstall.model.bundle import Bundle
 from fairstall.model.control import ControlSample
 from fairstall.model.decision import Assessment
 from fairstall.model.errors import DeadlineExceeded
+from fairstall.model.language import LanguageGate
 from fairstall.model.listing import Listing
 from fairstall.model.policies import PolicySet
-from fairstall.model.scorer import BATCH_WINDOWS, OnnxScorer, Scorer
+from fairstall.model.scorer import OnnxScorer, Scorer
 from fairstall.serving.limits import Limits
 from fairstall.serving.passage import Passage
 from fairstall.serving.repeats import Repeats
@@ -28,7 +30,6 @@ from fairstall.serving.waiting import Ticket, WaitingRoom, Window
 log = logging.getLogger("fairstall.serving")
 
 CHARACTERS_A_TOKEN = 4
-WARM_UP_TOKENS = (16, 64, 128, 512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +194,17 @@ def open_batcher(
     on_batch: Callable[[int], None],
     look_alikes: LookAlikes = none_known,
 ) -> Batcher:
-    """A bundle ready to serve: read, checked, and warm at each length that it will see. Raises BundleError."""
-    assessor = Assessor(bundle, policies, control, look_alikes)
-    assessor.warm_up()
-    scorers = [OnnxScorer(bundle) for _ in range(limits.lanes)]
-    wide = OnnxScorer(bundle, threads=limits.lanes) if limits.lanes > 1 else None
-    assessor.prove(scorers[0])
-    for scorer, windows in [*((one, BATCH_WINDOWS) for one in scorers), *([(wide, 1)] if wide else [])]:
-        for tokens in sorted({min(tokens, bundle.facts.max_tokens) for tokens in WARM_UP_TOKENS}):
-            scorer.run([[0] * tokens] * windows)
+    """A bundle ready to serve: read, checked, and warm. Raises BundleError."""
+    threads = [1] * limits.lanes + [limits.lanes] * (limits.lanes > 1)
+    with ThreadPoolExecutor(limits.lanes) as pool:
+        reading = pool.submit(LanguageGate(bundle.facts.languages).warm_up)
+        opening = [pool.submit(OnnxScorer, bundle, threads=count) for count in threads]
+        assessor = Assessor(bundle, policies, control, look_alikes)
+        reading.result()
+        assessor.warm_up()
+        scorers = [one.result() for one in opening]
+        list(pool.map(assessor.prove, scorers))
+    wide = scorers.pop() if limits.lanes > 1 else None
     return Batcher(assessor, scorers, limits, on_batch, wide)
 
 

@@ -5,14 +5,16 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fairstall.model.decide import Likeness, Resemblance
 from fairstall.model.fingerprint import BINS, Bins, similarities
-from fairstall.records.blocked import BlockedPrint
+
+if TYPE_CHECKING:
+    from fairstall.records.blocked import BlockedPrint
 
 BAND_BINS = 4
 BANDS = BINS // BAND_BINS
@@ -83,7 +85,7 @@ class BlockedIndex:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def change(self, prints: Sequence[BlockedPrint]) -> None:
+    def change(self, prints: "Sequence[BlockedPrint]") -> None:
         """Take up new fingerprints, oldest first, and let go of withdrawn ones. What is known changes nothing."""
         with self._changes:
             gone = {one.decision_id for one in prints if one.withdrawn and one.decision_id in self._ids}
@@ -123,7 +125,7 @@ class BlockedIndex:
         ]
 
 
-def _with(state: _State, new: Sequence[BlockedPrint], gone: set[str]) -> _State:
+def _with(state: _State, new: "Sequence[BlockedPrint]", gone: set[str]) -> _State:
     prints = np.concatenate([state.prints, _matrix(new)])
     known = (*state.known, *(_Known(one.decision_id, tuple(map(sys.intern, one.policies))) for one in new))
     return _State(state.base, known, prints, state.withdrawn | gone)
@@ -146,5 +148,5 @@ def _keys(prints: Bins) -> NDArray[np.uint64]:
     return (bands | _BAND_NUMBERS).ravel()
 
 
-def _matrix(prints: Sequence[BlockedPrint]) -> Bins:
+def _matrix(prints: "Sequence[BlockedPrint]") -> Bins:
     return np.frombuffer(b"".join(one.fingerprint for one in prints), dtype=np.uint8).reshape(-1, BINS)

@@ -3,12 +3,10 @@
 A plain ASGI middleware, since Starlette's own base class costs more than the rest of the request.
 """
 
-import json
 import logging
 import re
 import secrets
 from time import perf_counter
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -96,22 +94,6 @@ def dress(headers: MutableHeaders, request_id: str) -> None:
     headers[REQUEST_ID] = request_id
     for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line. Text of listings is nowhere logged, so it cannot be here."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line |= getattr(record, "facts", {})
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
 
 
 def _request_id(scope: Scope, span: RequestSpan | None) -> str:

@@ -6,8 +6,9 @@ import string
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import resources
+from itertools import chain, filterfalse
 
 STACKING_MARKS = "\u0300-\u036f\u0488\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 LONGEST_EXPANSION = 6  # U+FDFA alone would grow eighteenfold
@@ -76,12 +77,11 @@ def lookalikes() -> Lookalikes:
 
 def _folded_characters() -> Iterator[tuple[str, str]]:
     """Every character that NFKC changes for the better; planes 3 to 13 have none."""
-    for code in (*range(0x80, 0xD800), *range(0xE000, 0x32000)):
-        character = chr(code)
-        if not unicodedata.is_normalized("NFKC", character):
-            folded = _folded(character)
-            if folded != character:
-                yield character, folded
+    characters = map(chr, chain(range(0x80, 0xD800), range(0xE000, 0x32000)))
+    for character in filterfalse(partial(unicodedata.is_normalized, "NFKC"), characters):
+        folded = _folded(character)
+        if folded != character:
+            yield character, folded
 
 
 def _folded(character: str) -> str:

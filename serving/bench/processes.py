@@ -16,7 +16,8 @@ READY_WITHIN_S = 180.0
 LOOK_EVERY_S = 0.005
 END_WITHIN_S = 30.0
 KEPT_LOG_CHARACTERS = 2_000
-OWN_SETTINGS = "FAIRSTALL_"  # a server under test has those that ship, not those of whoever runs the bench
+# A server under test has the settings that ship, not those of whoever runs the bench, and bytecode, as installed.
+NOT_INHERITED = ("FAIRSTALL_", "PYTHONDONTWRITEBYTECODE")
 
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -69,7 +70,7 @@ def server_process(
 
     Raises SetupError with the end of its log when it ends by itself or is not ready in time.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     with log.open("wb") as output:
         begun = perf_counter()
         process = subprocess.Popen(

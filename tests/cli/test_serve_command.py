@@ -7,12 +7,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from fairstall.cli import settings
-from fairstall.cli.serve import CONTROL_KEY_FILE, blocked_watch, build_scoring_app, control_key, listen
+from fairstall.cli.serve import CONTROL_KEY_FILE, blocked_index, build_scoring_app, control_key, listen
 from fairstall.model.errors import SetupError
 from fairstall.records.engine import open_engine
 from fairstall.records.keys import Scope, create_key
 from fairstall.serving.limits import Limits
-from fairstall.serving.metrics import Telemetry
 
 
 def test_the_control_key_is_made_once_and_is_its_owners_alone(tmp_path):
@@ -51,13 +50,9 @@ def test_the_app_is_built_in_an_empty_home(tiny_bundle, tmp_path, caplog):
     assert sorted(path.name for path in home.iterdir() if "-" not in path.name) == [CONTROL_KEY_FILE, "records.sqlite"]
 
 
-@pytest.mark.parametrize(("threshold", "watches"), [(0.0, False), (0.75, True)])
-def test_listings_are_compared_with_blocked_ones_unless_it_is_turned_off(tmp_path, threshold, watches):
-    engine = open_engine(f"sqlite:///{tmp_path / 'records.sqlite'}")
-    watch = blocked_watch(engine, Telemetry(), Limits(blocked_prints=7), threshold)
-    assert (watch is not None) is watches
-    assert watch is None or watch.index.most == 7
-    engine.dispose()
+def test_listings_are_compared_with_blocked_ones_unless_it_is_turned_off():
+    assert blocked_index(Limits(blocked_prints=7), 0.75).most == 7
+    assert blocked_index(Limits(), 0.0) is None
 
 
 def test_the_setting_and_the_limits_agree_on_how_many_texts_are_remembered():

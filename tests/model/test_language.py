@@ -1,8 +1,9 @@
 """Which listings the language gate lets through to a model of given languages."""
 
 import pytest
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from fairstall.model.language import LanguageGate
+from fairstall.model.language import _CANDIDATES, LanguageGate, _identifier
 from fairstall.model.listing import Listing
 
 ENGLISH = LanguageGate(("en",))
@@ -109,3 +110,14 @@ def test_warming_up_loads_the_identifier_before_the_first_listing() -> None:
     gate = LanguageGate(("en",))
     gate.warm_up()
     assert not gate.covers(listing("Kühlschrank", GERMAN_TEXT))
+
+
+@pytest.mark.parametrize("languages", [("en",), ("ru", "sr", "x-test")])
+@pytest.mark.parametrize("text", [GERMAN_TEXT, SPANISH_TEXT, "Чехол для iPhone", "Clean and working fridge", "---"])
+def test_the_odds_are_those_of_the_librarys_own_ranking(languages: tuple[str, ...], text: str) -> None:
+    theirs = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    theirs.set_languages(_CANDIDATES.union(languages).intersection(theirs.labels))
+    chances = dict(theirs.rank(text))
+    ours = max(chance for language, chance in chances.items() if language in languages)
+    odds = max(chances.values()) / ours
+    assert _identifier(frozenset(languages)).odds_against(text) == pytest.approx(odds, rel=1e-3)
