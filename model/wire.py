@@ -97,6 +97,9 @@ class ListingBody(BaseModel):
         return Listing(**{**dict(self), "price": price})
 
 
+_LISTING_FIELDS = tuple(ListingBody.model_fields)
+
+
 def parse_listing(line: str | bytes) -> Listing:
     """A checked Listing from the text of one JSON object. Raises ListingError, which names each wrong field."""
     try:
@@ -116,7 +119,7 @@ def listing_error(error: ValidationError) -> ListingError:
 
 def listing_body(listing: Listing) -> dict[str, Any]:
     """The JSON object of a listing, as it was uploaded; absent fields are left out."""
-    body = {name: getattr(listing, name) for name in ListingBody.model_fields}
+    body = {name: getattr(listing, name) for name in _LISTING_FIELDS}
     if listing.price:
         body["price"] = {"amount": str(listing.price.amount), "currency": listing.price.currency}
     return {name: value for name, value in body.items() if value not in (None, {})}
