@@ -29,9 +29,9 @@ _PILE_OF_MARKS = regex.compile(rf"\p{{M}}{{{MAX_COMBINING_MARKS + 1}}}")
 
 
 def _readable(text: str) -> str:
-    if control := _CONTROL.search(text):
+    if not text.isprintable() and (control := _CONTROL.search(text)):
         raise ValueError(f"has the control character U+{ord(control[0]):04X} at position {control.start()}")
-    if pile := _PILE_OF_MARKS.search(text):
+    if not text.isascii() and (pile := _PILE_OF_MARKS.search(text)):
         raise ValueError(f"has more than {MAX_COMBINING_MARKS} combining marks in a row at position {pile.start()}")
     return text
 
@@ -94,7 +94,7 @@ class ListingBody(BaseModel):
         if not (self.title.strip() or self.description.strip()):
             raise ListingError("title", "title and description are both empty")
         price = Price(self.price.amount, self.price.currency) if self.price else None
-        return Listing(**{**dict(self), "price": price})
+        return Listing(**{**vars(self), "price": price})
 
 
 _LISTING_FIELDS = tuple(ListingBody.model_fields)
