@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import secrets
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
@@ -21,6 +22,7 @@ from fairstall.serving.tracing import RequestSpan, Tracing, traced
 log = logging.getLogger("fairstall.serving")
 
 REQUEST_ID = "X-Request-Id"
+_GIVEN_ID = REQUEST_ID.lower().encode()
 TRACE_RESPONSE = "traceresponse"  # W3C Trace Context, level 2, draft
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -29,6 +31,8 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+_SECURITY = Headers(SECURITY_HEADERS).raw
+_LINE = json.JSONEncoder(ensure_ascii=False)
 _SENSIBLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
@@ -94,8 +98,8 @@ def route_of(scope: Scope) -> str:
 def dress(headers: MutableHeaders, request_id: str) -> None:
     """Put on what every response carries."""
     headers[REQUEST_ID] = request_id
-    for name, value in SECURITY_HEADERS.items():
-        headers.setdefault(name, value)
+    present = {name for name, _ in headers.raw}
+    headers.raw.extend(header for header in _SECURITY if header[0] not in present)
 
 
 class JsonLines(logging.Formatter):
@@ -103,7 +107,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:23] + "Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -111,11 +115,11 @@ class JsonLines(logging.Formatter):
         line |= getattr(record, "facts", {})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return _LINE.encode(line)
 
 
 def _request_id(scope: Scope, span: RequestSpan | None) -> str:
-    given = Headers(scope=scope).get(REQUEST_ID, "")
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _GIVEN_ID), "")
     if _SENSIBLE_ID.fullmatch(given):
         return given
     return span.trace_id if span else secrets.token_hex(16)
