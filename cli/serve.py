@@ -69,6 +69,7 @@ log = logging.getLogger("fairstall.serving")
 CONTROL_KEY_FILE = "control.key"
 CONTROL_KEY_BYTES = 32
 DRAIN_S = 30
+YOUNG_OBJECTS = 10_000  # made before the collector looks at them; Python's 700 are there after a few requests
 KEEP_ALIVE_S = 75  # longer than the idle time of common load balancers
 
 
@@ -283,6 +284,7 @@ def run_app(app: "FastAPI", listener: socket.socket) -> None:
     config = server_config(app)
     # What was loaded so far stays for good: the collector need not walk it again while requests wait.
     gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
     gc.enable()
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%d", host, port)
@@ -313,6 +315,8 @@ def log_json_lines() -> None:
     handler: logging.Handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # None of this is in a line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 

@@ -117,7 +117,7 @@ def _letter_outside(scripts: list[str]) -> regex.Pattern[str]:
 class _Identifier:
     """Naive Bayes over byte n-grams (Lui and Baldwin 2012) with py3langid's model, cut down to the candidates.
 
-    The library's own `rank` gives the same chances, but takes longer: it sorts all languages, and its weights lie apart.
+    The library's own `rank` gives the same chances and takes longer: it sorts all languages, and its weights lie apart.
     """
 
     def __init__(self, languages: frozenset[str]) -> None:
@@ -127,7 +127,7 @@ class _Identifier:
             self._weights = np.ascontiguousarray(_read(model, "ptc")[:, kept], dtype=np.float32)
             self._priors = _read(model, "pc")[kept]
             self._next_state = _as_array(_read(model, "nextmove"))
-            self._row_starts = _as_array(_read(model, "nextmove_row").astype(np.uint32) << 8)  # a state for each byte
+            self._row_starts = _as_array(_read(model, "nextmove_row").astype(np.uint32) << np.uint32(8))  # a state for each byte
             self._feature_of = _read(model, "out_feat").astype(np.int32)
         labels = [labels[column] for column in kept]
         self._ours = [column for column, label in enumerate(labels) if label in languages]

@@ -29,9 +29,9 @@ _PILE_OF_MARKS = regex.compile(rf"\p{{M}}{{{MAX_COMBINING_MARKS + 1}}}")
 
 
 def _readable(text: str) -> str:
-    if control := _CONTROL.search(text):
+    if not text.isprintable() and (control := _CONTROL.search(text)):
         raise ValueError(f"has the control character U+{ord(control[0]):04X} at position {control.start()}")
-    if pile := _PILE_OF_MARKS.search(text):
+    if not text.isascii() and (pile := _PILE_OF_MARKS.search(text)):
         raise ValueError(f"has more than {MAX_COMBINING_MARKS} combining marks in a row at position {pile.start()}")
     return text
 
@@ -94,7 +94,10 @@ class ListingBody(BaseModel):
         if not (self.title.strip() or self.description.strip()):
             raise ListingError("title", "title and description are both empty")
         price = Price(self.price.amount, self.price.currency) if self.price else None
-        return Listing(**{**dict(self), "price": price})
+        return Listing(**{**vars(self), "price": price})
+
+
+_LISTING_FIELDS = tuple(ListingBody.model_fields)
 
 
 def parse_listing(line: str | bytes) -> Listing:
@@ -116,7 +119,7 @@ def listing_error(error: ValidationError) -> ListingError:
 
 def listing_body(listing: Listing) -> dict[str, Any]:
     """The JSON object of a listing, as it was uploaded; absent fields are left out."""
-    body = {name: getattr(listing, name) for name in ListingBody.model_fields}
+    body = {name: getattr(listing, name) for name in _LISTING_FIELDS}
     if listing.price:
         body["price"] = {"amount": str(listing.price.amount), "currency": listing.price.currency}
     return {name: value for name, value in body.items() if value not in (None, {})}

@@ -37,6 +37,7 @@ PRUNED_AT_ONCE = 1_000
 # Literals and no parameters: otherwise neither database would use its index of what waits.
 _WAITING = deliveries.c.state == literal_column("'waiting'")
 _ENABLED = webhook_endpoints.c.state == literal_column("'enabled'")
+_WHO_WANTS = select(webhook_endpoints.c.endpoint_id, webhook_endpoints.c.kinds).where(_ENABLED)
 
 
 class DeliveryState(StrEnum):
@@ -199,9 +200,7 @@ def queue_deliveries(connection: Connection, happened: Sequence[Mapping[str, Any
     """
     rows = [
         _new_delivery(endpoint.endpoint_id, one["event_id"], one["happened_at"])
-        for endpoint in connection.execute(
-            select(webhook_endpoints.c.endpoint_id, webhook_endpoints.c.kinds).where(_ENABLED)
-        )
+        for endpoint in connection.execute(_WHO_WANTS)
         for one in happened
         if endpoint.kinds is None or one["kind"] in endpoint.kinds.split(",")
     ]

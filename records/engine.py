@@ -4,7 +4,6 @@ Two verbs cover every use: `with writing(engine) as connection` and `with readin
 transaction each, and StoreUnavailable when the database is locked, full or gone.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
+import orjson
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, exc, text
@@ -30,8 +30,6 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 0x0FA1257A11  # any numbers, as long as they stay the same
 _KEEPING_LOCK = 0x0FA1257A12
 _READS = "fairstall_reads"
-
-_to_json = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
 
 
 def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
@@ -104,6 +102,10 @@ def _take_turn(connection: Connection, lock: int) -> None:
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
         connection.execute(text("RESET lock_timeout"))
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _open_postgres(url: URL, busy_timeout_s: float) -> Engine:

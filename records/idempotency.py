@@ -6,6 +6,7 @@ After the IETF draft "The Idempotency-Key HTTP Header Field"; keys are apart for
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import cast
 
 from sqlalchemy import Connection, Insert, Table, delete, select
@@ -71,6 +72,11 @@ def keep_answers(connection: Connection, answers: Sequence[KeyedAnswer]) -> set[
 
 def insert_new(connection: Connection, table: Table) -> Insert:
     """INSERT that leaves rows alone whose key is already there."""
-    if connection.dialect.name == "postgresql":
+    return _insert_new(connection.dialect.name, table)
+
+
+@cache
+def _insert_new(dialect: str, table: Table) -> Insert:
+    if dialect == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 SALT_BYTES = 32
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 _DECISION_KEPT = (
     "decision_id",
@@ -119,4 +120,4 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
 
 def canonical_json(value: object) -> bytes:
     """The one way in which a value is written before it is hashed: sorted names, no spaces, UTF-8."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return _CANONICAL.encode(value).encode()

@@ -1,6 +1,6 @@
 """The ledger: decisions are appended and overridden, never changed. What decides is `model`; who waits is `serving`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -152,7 +152,7 @@ class Ledger:
             repeated=False,
         )
         try:
-            connection.execute(insert(decisions), [_decision_row(new, row.listing_digest)])
+            connection.execute(_NEW_DECISIONS, [_decision_row(new, row.listing_digest)])
         except IntegrityError as error:
             raise Conflict(f"the decision {decision_id} was overridden before") from error
         withdraw_print(connection, decision_id, now)
@@ -188,6 +188,9 @@ def listing_from_body(body: Mapping[str, Any]) -> Listing:
     return Listing(**{**body, "price": Price(Decimal(price["amount"]), price["currency"]) if price else None})
 
 
+# Made once: to make them anew for each transaction costs SQLAlchemy more than to run them.
+_NEW_DECISIONS = insert(decisions)
+_NEW_CASES = insert(cases)
 _DECISION = select(decisions, cases.c.case_id).outerjoin_from(
     decisions, cases, cases.c.decision_id == decisions.c.decision_id
 )
@@ -226,28 +229,28 @@ def _take(kept: set[tuple[str, str]], submission: Submission) -> bool:
 def _write_entries(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
     if not entries:
         return
-    digests = [listing_digest(entry.listing) for entry in entries]
+    taken = [_listing_row(entry) for entry in entries]
     # In one order everywhere, so that two writers never wait for each other's rows.
-    connection.execute(insert_new(connection, listings), sorted(_listing_rows(digests, entries), key=_digest_of))
-    pairs = zip(entries, digests, strict=True)
-    connection.execute(insert(decisions), [_decision_row(entry.decision, digest) for entry, digest in pairs])
+    connection.execute(insert_new(connection, listings), sorted(taken, key=_digest_of))
+    pairs = zip(entries, taken, strict=True)
+    connection.execute(_NEW_DECISIONS, [_decision_row(entry.decision, row["digest"]) for entry, row in pairs])
     if rows := [_case_row(entry.case, entry.decision) for entry in entries if entry.case]:
-        connection.execute(insert(cases), rows)
+        connection.execute(_NEW_CASES, rows)
     keep_prints(
         connection, [Blocked(e.decision, e.fingerprint) for e in entries if e.decision.outcome is Outcome.BLOCK]
     )
     write_events(connection, [event for entry in entries for event in entry.events])
 
 
-def _listing_rows(digests: Sequence[str], entries: Sequence[LedgerEntry]) -> Iterable[dict[str, Any]]:
-    for digest, entry in zip(digests, entries, strict=True):
-        yield {
-            "digest": digest,
-            "listing_id": entry.listing.listing_id,
-            "seller_id": entry.listing.seller_id,
-            "body": listing_body(entry.listing),
-            "received_at": iso_utc(entry.decision.decided_at),
-        }
+def _listing_row(entry: LedgerEntry) -> dict[str, Any]:
+    body = listing_body(entry.listing)
+    return {
+        "digest": digest_of_body(body),
+        "listing_id": entry.listing.listing_id,
+        "seller_id": entry.listing.seller_id,
+        "body": body,
+        "received_at": iso_utc(entry.decision.decided_at),
+    }
 
 
 def _digest_of(row: Mapping[str, Any]) -> str:

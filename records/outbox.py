@@ -19,6 +19,7 @@ from fairstall.records.tables import decisions, events
 KINDS = ("decision.made", "decision.overridden")
 MOMENTS_AT_ONCE = 100
 _A_MOMENT = timedelta(milliseconds=2)
+_NEW_EVENTS = insert(events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +72,5 @@ def write_events(connection: Connection, happened: Sequence[Event]) -> None:
         {"event_id": one.event_id, "kind": one.kind, "body": dict(one.body), "happened_at": iso_utc(one.happened_at)}
         for one in happened
     ]
-    connection.execute(insert(events), rows)
+    connection.execute(_NEW_EVENTS, rows)
     queue_deliveries(connection, rows)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Collection
+from contextlib import nullcontext
 from decimal import Decimal
 from functools import partial
 from typing import Any, NoReturn, TypeVar
@@ -18,6 +19,7 @@ from fairstall.serving.afterwards import afterwards
 from fairstall.serving.problems import BodyTooLarge, CallerLeft, Malformed, SlowCaller, UnsupportedMedia
 
 JSON = "application/json"
+WHOLE = "whole"  # in the state of a request that had arrived to its last byte: no deadline is set for reading it
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -54,8 +56,10 @@ async def read_body(
         raise _too_large(limit_bytes)
     parts, size = [], 0
     try:
-        async with asyncio.timeout(within_s):
+        async with nullcontext() if request.scope["state"].get(WHOLE) else asyncio.timeout(within_s):
             async for part in request.stream():
+                if not part:
+                    continue
                 size += len(part)
                 if size > limit_bytes:
                     raise _too_large(limit_bytes)

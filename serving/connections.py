@@ -15,6 +15,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from fairstall.model.errors import FairstallError
+from fairstall.serving.bodies import WHOLE
 from fairstall.serving.limits import Limits
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.problems import CROWDED, HeadTooLarge, Malformed, SlowHead, kind_of, problem_response
@@ -107,6 +108,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self.scope["state"][WHOLE] = True
         self._stage, self._due_at = Stage.NOTHING, None
 
     def send_400_response(self, msg: str) -> None:

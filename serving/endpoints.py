@@ -126,6 +126,8 @@ def _batch_answer(items: Sequence[Item], settled: Sequence[Settled | Exception],
 
 
 def _wants_scores(request: Request) -> bool:
+    if not request.scope["query_string"]:
+        return False
     value = request.query_params.get("scores", "false").lower()
     if value not in _FLAGS:
         raise ListingError("scores", "true or false is needed")

@@ -1,7 +1,7 @@
 """What Prometheus is told, of stages, outcomes, queue, batches, versions, shadow, webhooks, in a registry of ours."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -13,29 +13,46 @@ STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 COUNT_BUCKETS = (1, 2, 3, 4, 8, 16, 32, 64, 128, 256)
 
 
+class Children(dict[tuple[str, ...], Any]):
+    """The series of a metric by the values of its labels, which `labels()` would look up under a lock each time."""
+
+    def __init__(self, metric: Counter | Histogram) -> None:
+        self._metric = metric
+
+    def __missing__(self, labels: tuple[str, ...]) -> Any:
+        self[labels] = self._metric.labels(*labels)
+        return self[labels]
+
+
 class Telemetry:
     """Every metric of one app."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._stages = Histogram(
-            "fairstall_stage_seconds",
-            "Time of one listing by stage; store is per transaction, request per request.",
-            ["stage"],
-            buckets=STAGE_BUCKETS_S,
-            registry=self.registry,
+        self._stages = Children(
+            Histogram(
+                "fairstall_stage_seconds",
+                "Time of one listing by stage; store is per transaction, request per request.",
+                ["stage"],
+                buckets=STAGE_BUCKETS_S,
+                registry=self.registry,
+            )
         )
-        self._outcomes = Counter(
-            "fairstall_decisions",
-            "Decisions stored, by outcome and model.",
-            ["outcome", "model"],
-            registry=self.registry,
+        self._outcomes = Children(
+            Counter(
+                "fairstall_decisions",
+                "Decisions stored, by outcome and model.",
+                ["outcome", "model"],
+                registry=self.registry,
+            )
         )
-        self._findings = Counter(
-            "fairstall_findings",
-            "Findings stored, by policy and outcome of the listing.",
-            ["policy", "outcome"],
-            registry=self.registry,
+        self._findings = Children(
+            Counter(
+                "fairstall_findings",
+                "Findings stored, by policy and outcome of the listing.",
+                ["policy", "outcome"],
+                registry=self.registry,
+            )
         )
         self._repeats = Counter(
             "fairstall_repeats", "Decisions stored with the scores of an earlier equal text.", registry=self.registry
@@ -52,8 +69,13 @@ class Telemetry:
         self._blocked_prints = Gauge(
             "fairstall_blocked_prints", "Blocked listings that new ones are compared with.", registry=self.registry
         )
-        self._responses = Counter(
-            "fairstall_responses", "HTTP responses, by route and status.", ["route", "status"], registry=self.registry
+        self._responses = Children(
+            Counter(
+                "fairstall_responses",
+                "HTTP responses, by route and status.",
+                ["route", "status"],
+                registry=self.registry,
+            )
         )
         self._connections = Gauge("fairstall_connections", "Connections that are open.", registry=self.registry)
         self._connections_ended = Counter(
@@ -131,25 +153,25 @@ class Telemetry:
 
     def commit(self, submissions: int, seconds: float) -> None:
         self._commits.observe(submissions)
-        self._stages.labels("store").observe(seconds)
+        self._stages["store",].observe(seconds)
 
     def scored(self, timings_ms: Mapping[str, float]) -> None:
         for stage, spent_ms in timings_ms.items():
-            self._stages.labels(stage).observe(spent_ms / 1_000)
+            self._stages[stage,].observe(spent_ms / 1_000)
 
     def stored(self, decision: Decision) -> None:
         outcome = str(decision.outcome)
-        self._outcomes.labels(outcome, decision.assessment.versions.model).inc()
+        self._outcomes[outcome, decision.assessment.versions.model].inc()
         self._repeats.inc(decision.repeated)
         if Doubt.NOT_SCORED in decision.assessment.doubts:
             self._unscored.labels(outcome).inc()
         self._near_duplicates.inc(any(finding.resembles for finding in decision.assessment.findings))
         for finding in decision.assessment.findings:
-            self._findings.labels(finding.policy, outcome).inc()
+            self._findings[finding.policy, outcome].inc()
 
     def responded(self, route: str, status: int, seconds: float) -> None:
-        self._responses.labels(route, str(status)).inc()
-        self._stages.labels("request").observe(seconds)
+        self._responses[route, str(status)].inc()
+        self._stages["request",].observe(seconds)
 
     def connections(self, count: int) -> None:
         self._connections.set(count)

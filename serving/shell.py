@@ -19,6 +19,7 @@ from fairstall.serving.tracing import RequestSpan, Tracing, traced
 log = logging.getLogger("fairstall.serving")
 
 REQUEST_ID = "X-Request-Id"
+_GIVEN_ID = REQUEST_ID.lower().encode()
 TRACE_RESPONSE = "traceresponse"  # W3C Trace Context, level 2, draft
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -27,6 +28,7 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+_SECURITY = Headers(SECURITY_HEADERS).raw
 _SENSIBLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
@@ -92,12 +94,12 @@ def route_of(scope: Scope) -> str:
 def dress(headers: MutableHeaders, request_id: str) -> None:
     """Put on what every response carries."""
     headers[REQUEST_ID] = request_id
-    for name, value in SECURITY_HEADERS.items():
-        headers.setdefault(name, value)
+    present = {name for name, _ in headers.raw}
+    headers.raw.extend(header for header in _SECURITY if header[0] not in present)
 
 
 def _request_id(scope: Scope, span: RequestSpan | None) -> str:
-    given = Headers(scope=scope).get(REQUEST_ID, "")
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _GIVEN_ID), "")
     if _SENSIBLE_ID.fullmatch(given):
         return given
     return span.trace_id if span else secrets.token_hex(16)
