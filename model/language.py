@@ -127,7 +127,8 @@ class _Identifier:
             self._weights = np.ascontiguousarray(_read(model, "ptc")[:, kept], dtype=np.float32)
             self._priors = _read(model, "pc")[kept]
             self._next_state = _as_array(_read(model, "nextmove"))
-            self._row_starts = _as_array(_read(model, "nextmove_row").astype(np.uint32) << np.uint32(8))  # a state for each byte
+            row_starts = _read(model, "nextmove_row").astype(np.uint32) << np.uint32(8)  # a state for each byte
+            self._row_starts = _as_array(row_starts)
             self._feature_of = _read(model, "out_feat").astype(np.int32)
         labels = [labels[column] for column in kept]
         self._ours = [column for column, label in enumerate(labels) if label in languages]
