@@ -113,7 +113,7 @@ def _letter_outside(scripts: list[str]) -> regex.Pattern[str]:
 class _Identifier:
     """Naive Bayes over byte n-grams (Lui and Baldwin 2012, py3langid's model), cut down to the candidates.
 
-    The library's own `rank` gives the same chances; this one spends a fifth of its time.
+    The library's own `rank` gives the same chances, but sorts all languages, and the weights that it reads lie apart.
     """
 
     def __init__(self, languages: frozenset[str]) -> None:
@@ -126,8 +126,8 @@ class _Identifier:
         self._priors = model.nb_pc
         labels = model.nb_classes
         self._ours = [column for column, label in enumerate(labels) if label in languages]
-        self._aliases = [(labels.index(label), column) for column, label in enumerate(labels)]
-        self._aliases = [(first, column) for first, column in self._aliases if first != column]
+        firsts = [labels.index(label) for label in labels]
+        self._aliases = [(first, column) for column, first in enumerate(firsts) if first != column]
 
     def odds_against(self, text: str) -> float:
         """How many times likelier the likeliest language is than the likeliest covered one; 0 when none is known."""
@@ -138,7 +138,6 @@ class _Identifier:
         chances = np.exp(scores - scores.max())
         for first, again in self._aliases:  # a language in two scripts
             chances[first] += chances[again]
-            chances[again] = 0.0
         ours = float(chances[self._ours].max())
         return float(chances.max()) / ours if ours else math.inf
 
@@ -148,6 +147,8 @@ class _Identifier:
         states = [state := next_state[row_starts[state] + byte] for byte in encoded]
         found = self._feature_of[states]
         features, counts = np.unique(found[found >= 0], return_counts=True)
+        if not len(features):
+            return np.zeros_like(self._priors)
         scores: NDArray[np.float32] = np.log1p(counts, dtype=np.float32) @ self._weights[features] + self._priors
         return scores
 

@@ -1,8 +1,9 @@
 """Which listings the language gate lets through to a model of given languages."""
 
 import pytest
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from fairstall.model.language import LanguageGate
+from fairstall.model.language import _CANDIDATES, LanguageGate, _identifier
 from fairstall.model.listing import Listing
 
 ENGLISH = LanguageGate(("en",))
@@ -109,3 +110,13 @@ def test_warming_up_loads_the_identifier_before_the_first_listing() -> None:
     gate = LanguageGate(("en",))
     gate.warm_up()
     assert not gate.covers(listing("Kühlschrank", GERMAN_TEXT))
+
+
+@pytest.mark.parametrize("languages", [("de",), ("id", "sr")])
+def test_chances_are_those_of_the_library(languages: tuple[str, ...]) -> None:
+    library = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    library.set_languages((_CANDIDATES | set(languages)).intersection(library.labels))
+    for text in (GERMAN_TEXT, SPANISH_TEXT, INDONESIAN_TEXT, "Продајем бицикл у добром стању"):
+        chances = dict(library.rank(text.lower()))
+        expected = max(chances.values()) / max(chances[language] for language in languages)
+        assert _identifier(frozenset(languages)).odds_against(text.lower()) == pytest.approx(expected, rel=0.001)
