@@ -117,7 +117,7 @@ def _letter_outside(scripts: list[str]) -> regex.Pattern[str]:
 class _Identifier:
     """Naive Bayes over byte n-grams (Lui and Baldwin 2012) with py3langid's model, cut down to the candidates.
 
-    The library's own `rank` gives the same chances and takes longer: it sorts all languages, and its weights lie apart.
+    The library's own `rank` gives the same chances, but sorts all languages, and the weights that it reads lie apart.
     """
 
     def __init__(self, languages: frozenset[str]) -> None:
@@ -144,7 +144,6 @@ class _Identifier:
         chances = np.exp(scores - scores.max())
         for first, again in self._aliases:  # a language in two scripts
             chances[first] += chances[again]
-            chances[again] = 0.0
         ours = float(chances[self._ours].max())
         return float(chances.max()) / ours if ours else math.inf
 
@@ -154,6 +153,8 @@ class _Identifier:
         states = [state := next_state[row_starts[state] + byte] for byte in encoded]
         found = self._feature_of[states]
         features, counts = np.unique(found[found >= 0], return_counts=True)
+        if not len(features):
+            return np.zeros_like(self._priors)
         scores: NDArray[np.float32] = np.log1p(counts, dtype=np.float32) @ self._weights[features] + self._priors
         return scores
 

@@ -112,12 +112,11 @@ def test_warming_up_loads_the_identifier_before_the_first_listing() -> None:
     assert not gate.covers(listing("Kühlschrank", GERMAN_TEXT))
 
 
-@pytest.mark.parametrize("languages", [("en",), ("ru", "sr", "x-test")])
-@pytest.mark.parametrize("text", [GERMAN_TEXT, SPANISH_TEXT, "Чехол для iPhone", "Clean and working fridge"])
-def test_the_odds_are_those_of_the_librarys_own_ranking(languages: tuple[str, ...], text: str) -> None:
-    theirs = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    theirs.set_languages(_CANDIDATES.union(languages).intersection(theirs.labels))
-    chances = dict(theirs.rank(text))
-    ours = max(chance for language, chance in chances.items() if language in languages)
-    odds = max(chances.values()) / ours
-    assert _identifier(frozenset(languages)).odds_against(text) == pytest.approx(odds, rel=1e-3)
+@pytest.mark.parametrize("languages", [("de",), ("id", "sr")])
+def test_chances_are_those_of_the_library(languages: tuple[str, ...]) -> None:
+    library = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    library.set_languages((_CANDIDATES | set(languages)).intersection(library.labels))
+    for text in (GERMAN_TEXT, SPANISH_TEXT, INDONESIAN_TEXT, "Продајем бицикл у добром стању"):
+        chances = dict(library.rank(text.lower()))
+        expected = max(chances.values()) / max(chances[language] for language in languages)
+        assert _identifier(frozenset(languages)).odds_against(text.lower()) == pytest.approx(expected, rel=0.001)

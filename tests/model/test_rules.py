@@ -159,3 +159,12 @@ def test_a_word_between_spaces_is_always_found_where_it_stands(before, after):
     matches = found([policy("p/x", {"zyxglock": REVIEW})], "t", raw)
     assert any("zyxglock" in match.evidence.text for match in matches)
     assert all(match.evidence.text == raw[match.evidence.start : match.evidence.end] for match in matches)
+
+
+def test_each_of_many_policies_is_found_whether_its_patterns_share_a_search_or_not() -> None:
+    large = r"\pL{1,3}"  # three of them share a search
+    policies = [policy(f"p{n}", patterns={rf"word{n}\b": REVIEW, rf"{large}#{n}\b": REVIEW}) for n in range(12)]
+    for n in range(12):
+        assert [match.policy for match in found(policies, f"a word{n} here")] == [f"p{n}"]
+    assert [match.policy for match in found(policies, "word7", "word11 and word0")] == ["p0", "p7", "p11"]
+    assert found(policies, "none of these words") == []
