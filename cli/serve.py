@@ -1,5 +1,6 @@
 """`fairstall serve`: the scoring API on a port. What `fairstall up` shares with it is built here too."""
 
+import ctypes
 import gc
 import logging
 import os
@@ -286,9 +287,17 @@ def run_app(app: "FastAPI", listener: socket.socket) -> None:
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
     gc.enable()
+    give_back_memory()
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%d", host, port)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def give_back_memory() -> None:
+    """Return to the system what only starting needed; glibc would keep it, other libraries need not be told."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
 
 
 def server_config(app: "FastAPI") -> "uvicorn.Config":

@@ -124,7 +124,7 @@ class _Identifier:
         with ZipFile(_unpacked((MODEL_DIR / MODEL_FILE).read_bytes())) as model:
             labels = _read(model, "classes").tolist()
             kept = [column for column, label in enumerate(labels) if label in _CANDIDATES | languages]
-            self._weights = np.ascontiguousarray(_read(model, "ptc")[:, kept], dtype=np.float32)
+            self._weights = np.ascontiguousarray(_read(model, "ptc")[:, kept])
             self._priors = _read(model, "pc")[kept]
             self._next_state = _as_array(_read(model, "nextmove"))
             row_starts = _read(model, "nextmove_row").astype(np.uint32) << np.uint32(8)  # a state for each byte
@@ -155,7 +155,8 @@ class _Identifier:
         features, counts = np.unique(found[found >= 0], return_counts=True)
         if not len(features):
             return np.zeros_like(self._priors)
-        scores: NDArray[np.float32] = np.log1p(counts, dtype=np.float32) @ self._weights[features] + self._priors
+        weights = self._weights[features].astype(np.float32)
+        scores: NDArray[np.float32] = np.log1p(counts, dtype=np.float32) @ weights + self._priors
         return scores
 
 

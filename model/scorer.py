@@ -34,6 +34,7 @@ class GraphScorer:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        options.enable_mem_pattern = False  # it keeps a plan for each shape, and hardly two batches have the same
         options.log_severity_level = 4  # what goes wrong is raised: no second line of another format beside our log
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(threads > 1)))
         options.add_session_config_entry("session.force_spinning_stop", "1")
