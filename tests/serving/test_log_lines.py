@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fairstall.serving.shell import JsonLines
+from fairstall.serving.log_lines import JsonLines
 
 
 @pytest.fixture
