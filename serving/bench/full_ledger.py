@@ -14,6 +14,7 @@ from fairstall.model.fingerprint import BINS
 from fairstall.model.listing import Listing
 from fairstall.model.scorer import Scorer
 from fairstall.records.ledger import Ledger, LedgerEntry
+from fairstall.records.seals import seal_all
 from fairstall.serving.entries import ledger_entry
 
 IN_ONE_TRANSACTION = 5_000
@@ -36,12 +37,15 @@ class LedgerFiller:
         self._until = until
 
     def fill(self, engine: Engine, *, present: int, wanted: int, progress: Callable[[int], None]) -> None:
-        """Append decisions to a migrated store that has `present` of them until it has `wanted`."""
+        """Append decisions to a migrated store that has `present` of them until it has `wanted`, and seal them all, as
+        they are in service long before there are so many.
+        """
         ledger = Ledger(engine)
         for start in range(present, wanted, IN_ONE_TRANSACTION):
             places = range(start, min(wanted, start + IN_ONE_TRANSACTION))
             ledger.append([self._entry(place, self._until - (wanted - place) * EVERY) for place in places])
             progress(len(places))
+        seal_all(engine, lambda: self._until)
 
     def _entry(self, place: int, at: datetime) -> LedgerEntry:
         listing, assessment = self._assessed[place % len(self._assessed)]

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -15,7 +15,7 @@ from fairstall.model.policy_file import starter_policies
 from fairstall.model.scorer import OnnxScorer
 from fairstall.model.wire import json_line, listing_body
 from fairstall.records.engine import migrate, reading
-from fairstall.records.tables import blocked_prints, cases, events
+from fairstall.records.tables import audit_leaves, blocked_prints, cases, events
 from fairstall.serving.bench.full_ledger import LedgerFiller
 from fairstall.serving.bench.install_size import serving_install_mb
 from fairstall.serving.bench.listings import choose_listings, listing_facts
@@ -114,22 +114,23 @@ def test_settings_of_whoever_runs_the_bench_do_not_reach_the_server(tmp_path, mo
 
 
 def test_a_full_ledger_has_what_the_service_would_have_stored_and_is_kept(stores, assessor, tiny_bundle):
-    filler = LedgerFiller(assessor, [OnnxScorer(tiny_bundle)], LISTINGS, until=NOW)
     done: list[int] = []
-    for wanted in (6, 10):
+    for wanted, until in ((6, NOW), (10, NOW + timedelta(hours=1))):
+        filler = LedgerFiller(assessor, [OnnxScorer(tiny_bundle)], LISTINGS, until=until)
         with stores.full(10) as url, opened(url) as engine:
             migrate(engine)
             filler.fill(engine, present=count_decisions(url), wanted=wanted, progress=done.append)
     with stores.full(10) as url, opened(url) as engine, reading(engine) as connection:
         counts = [
             connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (events, blocked_prints, cases)
+            for table in (events, blocked_prints, cases, audit_leaves)
         ]
         prints = [*connection.execute(select(blocked_prints.c.print)).scalars()]
     assert done == [6, 4]
     assert count_decisions(url) == 10
     assert counts[:2] == [10, 3]
     assert counts[2] > 0
+    assert counts[3] == 10
     assert len(set(prints)) == 3
     assert count_decisions(url, run="ledger-00000000") == 10
     assert count_decisions(url, run="ledger-000000009") == 1
