@@ -133,7 +133,7 @@ def page() -> Iterator[Page]:
 
 def run(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*FAIRSTALL, *arguments, "--home", str(home)], capture_output=True, text=True, check=False, timeout=600
+        [*FAIRSTALL, *arguments, "--home", str(home)], capture_output=True, text=True, check=False, timeout=1_200
     )
 
 
@@ -153,7 +153,7 @@ def decide_by_keyboard(page: Page, service: Service, key: str) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.timeout(800)
+@pytest.mark.timeout(1_500)
 def test_a_listing_is_scored_reviewed_learned_from_and_the_better_model_takes_over(
     service: Service, page: Page, tmp_path: Path
 ) -> None:
