@@ -138,7 +138,7 @@ def build_scoring_app(
     policy_set = load_policies(policies) if policies else starter_policies()
     control = ControlSample(control_key(home), control_rate)
     blocked = blocked_index(limits, near_duplicates)
-    look_alikes = blocked.resembled if blocked else none_known
+    look_alikes = none_known if blocked is None else blocked.resembled
     opened = partial(
         open_batcher,
         policies=policy_set,
@@ -164,7 +164,7 @@ def build_scoring_app(
         replace(
             parts,
             store=store,
-            blocked=BlockedWatch(engine, blocked, telemetry, utc_now) if blocked else None,
+            blocked=None if blocked is None else BlockedWatch(engine, blocked, telemetry, utc_now),
             sealing=SealingPasses(engine, utc_now),
             courier=courier,
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from time import monotonic, sleep
 
 import pytest
 from starlette.testclient import TestClient
@@ -77,3 +78,22 @@ def test_as_many_texts_are_remembered_as_are_asked_for(tiny_bundle, tmp_path, re
     with TestClient(app, headers={"Authorization": f"Bearer {secret}"}) as client:
         answers = [client.post("/v1/score", json=listing).json() for _ in range(2)]
     assert [answer["repeated"] for answer in answers] == repeated
+
+
+def test_a_copy_of_what_was_blocked_is_found_in_the_app_that_users_start(tiny_bundle, tmp_path):
+    url = f"sqlite:///{tmp_path / 'records.sqlite'}"
+    app = build_scoring_app(home=tmp_path, database=url, bundle=tiny_bundle.folder, policies=None, control_rate=0.0)
+    text = "From the estate of my grandfather, 14 cm tall, with a small crack at the foot. Collect it in the evening."
+    listing = {"listing_id": "l", "seller_id": "s", "title": "Heroin in an old carved figure", "description": text}
+    engine = open_engine(url)
+    secret = create_key(engine, "shop", Scope.SCORE, now=datetime.now(UTC)).secret
+    engine.dispose()
+    with TestClient(app, headers={"Authorization": f"Bearer {secret}"}) as client:
+        assert client.post("/v1/score", json=listing).json()["outcome"] == "block"
+        deadline = monotonic() + 20
+        similar = None
+        while similar is None:  # until the app has looked at what was blocked
+            assert monotonic() < deadline
+            sleep(0.1)
+            similar = client.post("/v1/score", json=listing | {"seller_id": "t"}).json()["findings"][0]["resembles"]
+    assert similar["similarity"] == 1
