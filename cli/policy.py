@@ -22,7 +22,7 @@ from fairstall.cli.settings import (
     database_url,
 )
 from fairstall.model.errors import PolicyFileError, Problem
-from fairstall.model.policies import Example, Policy, PolicySet
+from fairstall.model.policies import Example, Policy, PolicySet, ReviewTerms
 from fairstall.model.policy_file import load_policies, starter_policies
 
 app = typer.Typer(help="Validate, compare and try policy files.", no_args_is_help=True, add_completion=False)
@@ -150,7 +150,14 @@ def _facts(policy: Policy) -> dict[str, str]:
         "dsa": f"{policy.dsa.category}\n{policy.dsa.keyword}",
         "targets": f"precision {policy.targets.precision}\nmissed {policy.targets.missed}",
         "on_timeout": policy.on_timeout.value,
+        "review": _review_shown(policy.review),
     }
+
+
+def _review_shown(terms: ReviewTerms) -> str:
+    due = [f"due in {terms.due_hours:g} h", *(f"{market}: {hours:g} h" for market, hours in terms.market_due_hours)]
+    asked = [name for name in ("reason_required", "blur") if getattr(terms, name)]
+    return "\n".join([", ".join(due), *asked, f"second_share {terms.second_share:g}"])
 
 
 def _lists(policy: Policy) -> dict[str, set[str]]:

@@ -71,6 +71,21 @@ def password(name: Name, home: HomeSetting = DEFAULT_HOME, database: DatabaseSet
     typer.echo(f"The password of {name} is changed.")
 
 
+@app.command()
+def teams(
+    name: Name,
+    team: Annotated[
+        list[str] | None, typer.Argument(help="All teams that the person is in; none to leave all.")
+    ] = None,
+    home: HomeSetting = DEFAULT_HOME,
+    database: DatabaseSetting = None,
+) -> None:
+    """Say which teams a person is in: cases that are handed to a team go to whoever is in it."""
+    with _accounts(home, database) as accounts:
+        user = accounts.set_teams(name, team or [])
+    typer.echo(f"{user.name} is in {', '.join(user.teams) or 'no team'}.")
+
+
 @contextmanager
 def _accounts(home: HomeSetting, database: DatabaseSetting) -> Iterator["Accounts"]:
     from fairstall.labeling.accounts import Accounts

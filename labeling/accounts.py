@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,15 +11,16 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Engine, Row, case, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, case, delete, insert, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
 
+from fairstall.labeling.lanes import SENIOR, SHARED, lane_of_person, lane_of_team
 from fairstall.labeling.permissions import Role
 from fairstall.model.errors import Conflict, InputError, NotFound, Overloaded, Unauthorized
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.wire import iso_utc
 from fairstall.records.engine import reading, writing
-from fairstall.records.tables import sessions, users
+from fairstall.records.tables import cases, sessions, users
 
 MIN_PASSWORD_CHARACTERS = 10
 MAX_PASSWORD_CHARACTERS = 1_000
@@ -42,6 +43,7 @@ class User:
     user_id: str
     name: str
     role: Role
+    teams: tuple[str, ...] = ()
 
     @property
     def actor(self) -> str:
@@ -96,8 +98,16 @@ class Accounts:
         return [Account(user_of(row), row.created_at, row.disabled, _locked(row, now)) for row in rows]
 
     def disable(self, name: str) -> None:
-        """Shut an account and end its sessions. Raises NotFound."""
+        """Shut an account and end its sessions; what was handed to it alone goes back to all. Raises NotFound."""
         self._change(name, disabled=True)
+
+    def set_teams(self, name: str, teams: Sequence[str]) -> User:
+        """Put a person into these teams and no other. Raises InputError for a bad name of a team, and NotFound."""
+        tidy = tuple(dict.fromkeys(tidy_name(team) for team in teams))
+        self._change(name, teams=list(tidy))
+        row = self._find(name)
+        assert row is not None
+        return user_of(row)
 
     def enable(self, name: str) -> None:
         """Open a disabled or locked account again. Raises NotFound."""
@@ -140,6 +150,7 @@ class Accounts:
             if user_id is None:
                 raise NotFound(f"there is no user called {name}")
             connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+            _free_lanes_without_anybody(connection)
 
     def _verify(self, password_hash: str, password: str) -> bool:
         with self._turn():
@@ -182,7 +193,17 @@ class Accounts:
 
 def user_of(row: Row[Any]) -> User:
     """The User in a row that has the columns of `users`."""
-    return User(row.user_id, row.name, Role(row.role))
+    return User(row.user_id, row.name, Role(row.role), tuple(row.teams))
+
+
+def _free_lanes_without_anybody(connection: Connection) -> None:
+    """Open cases that were given to a person or a team of whom nobody is left go back to everybody."""
+    working = select(users.c.user_id, users.c.teams).where(users.c.disabled.is_(False))
+    served = {SHARED, SENIOR}
+    for user_id, teams in connection.execute(working):
+        served |= {lane_of_person(user_id), *map(lane_of_team, teams)}
+    left = update(cases).where(cases.c.state == literal_column("'open'"), cases.c.lane.not_in(served))
+    connection.execute(left.values(lane=SHARED))
 
 
 def _locked(row: Row[Any], now: str) -> bool:
@@ -193,7 +214,7 @@ def tidy_name(name: str) -> str:
     """The one spelling of a user's name. Raises InputError."""
     tidy = name.strip().casefold()
     if not _NAME.fullmatch(tidy):
-        raise InputError(f"{name!r} is no user name: use 1 to 64 of a-z, 0-9, '.', '_' and '-'")
+        raise InputError(f"{name!r} is no name for a person or a team: use 1 to 64 of a-z, 0-9, '.', '_' and '-'")
     return tidy
 
 

@@ -1,20 +1,26 @@
 """The statements behind the review queue: which case comes next, whose review is the last, which decision stands."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     UpdateBase,
     and_,
+    bindparam,
     case,
     exists,
     func,
     literal_column,
     or_,
     select,
+    union_all,
     update,
 )
 
@@ -25,38 +31,38 @@ from fairstall.records.tables import cases, decisions, reviews
 IS_OPEN = cases.c.state == literal_column("'open'")
 
 
-def claim_next(user_id: str, *, now: str, lease_until: str, skipped_since: str) -> UpdateBase:
-    """One statement that leases a case to the user and returns it; times are those of `iso_utc`.
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who asks for a case, and what he may have. Times are those of `iso_utc`.
 
-    His own live lease comes first, then the most urgent free case, then one that he skipped a short while ago. On
-    PostgreSQL rows that another claim has locked are passed over; SQLite has one writer at a time.
+    `but_for`: the case that he is at, when he asks for the one after it. A case that he skipped later than
+    `skipped_since` is the last that he gets.
     """
-    waiting = cases.alias("waiting")
-    is_open = waiting.c.state == literal_column("'open'")
-    held = and_(waiting.c.lease_holder == user_id, waiting.c.claimed_at.is_not(None), waiting.c.lease_until > now)
-    free = or_(waiting.c.lease_until.is_(None), waiting.c.lease_until <= now)
-    not_skipped = or_(
-        waiting.c.lease_holder.is_(None),
-        waiting.c.lease_holder != user_id,
-        waiting.c.claimed_at.is_not(None),
-        waiting.c.lease_until <= skipped_since,
-    )
-    urgent_first = (waiting.c.priority.desc(), waiting.c.opened_at)
-    queue = select(waiting.c.case_id).where(is_open, free, ~_reviewed_by(user_id, waiting.c.case_id))
-    queue = queue.order_by(*urgent_first)
-    mine = select(waiting.c.case_id).where(is_open, held).order_by(waiting.c.claimed_at.desc())
-    chosen = func.coalesce(_first(mine), _first(queue.where(not_skipped)), _first(queue))
-    still_mine = and_(cases.c.lease_holder == user_id, cases.c.claimed_at.is_not(None), cases.c.lease_until > now)
-    return (
-        update(cases)
-        .where(cases.c.case_id == chosen)
-        .values(
-            lease_holder=user_id,
-            lease_until=lease_until,
-            claimed_at=case((still_mine, cases.c.claimed_at), else_=now),
-        )
-        .returning(cases)
-    )
+
+    user_id: str
+    lanes: Sequence[str]
+    now: str
+    lease_until: str
+    skipped_since: str
+    but_for: str | None = None
+
+
+def claim_next(connection: Connection, claimant: Claimant) -> Row[Any] | None:
+    """Lease a case to the claimant, by one statement. The case, or None when there is none for him.
+
+    Of the cases that he works on already the oldest claim comes first, then the most urgent free case of all his lanes,
+    then one that he skipped a short while ago. On PostgreSQL rows that another claim has locked are passed over; SQLite
+    has one writer at a time.
+    """
+    values = {
+        "user": claimant.user_id,
+        "moment": claimant.now,
+        "until": claimant.lease_until,
+        "since": claimant.skipped_since,
+        "but_for": claimant.but_for or "",
+        **{f"lane_{number}": lane for number, lane in enumerate(claimant.lanes)},
+    }
+    return connection.execute(_claim(len(claimant.lanes)), values).one_or_none()
 
 
 def last_review(
@@ -92,15 +98,87 @@ def standing_decision(connection: Connection, decision_id: str) -> Row[Any]:
     return connection.execute(end).one()
 
 
+def reviewed_by(user_id: str | ColumnElement[Any], decision_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a person has reviewed a decision, in this case about it or in another."""
+    about = cases.alias("about")
+    # coalesce keeps both databases from going through all of this person's reviews for each case: the case has few.
+    by_user = func.coalesce(reviews.c.user_id, "") == user_id
+    mine = exists().where(reviews.c.case_id == about.c.case_id, by_user, not_taken_back())
+    return exists().where(about.c.decision_id == decision_id, mine)
+
+
 def _standing_reviews() -> Select[Any]:
     return select(reviews).where(not_taken_back())
 
 
-def _reviewed_by(user_id: str, case_id: ColumnElement[str]) -> ColumnElement[bool]:
-    # coalesce keeps both databases from going through all of this person's reviews for each case: the case has few.
-    by_user = func.coalesce(reviews.c.user_id, "") == user_id
-    return exists().where(reviews.c.case_id == case_id, by_user, not_taken_back())
+@cache  # made once: SQLAlchemy takes longer to make and to recognise a statement as long as this than to run it
+def _claim(lanes: int) -> UpdateBase:
+    chosen = func.coalesce(_locked(_own()), _most_urgent(lanes, skipped=False), _most_urgent(lanes, skipped=True))
+    return (
+        update(cases)
+        .where(cases.c.case_id == chosen)
+        .values(
+            lease_holder=_USER,
+            lease_until=bindparam("until"),
+            claimed_at=case((_works_on(cases), cases.c.claimed_at), else_=_NOW),
+            held_at=None,
+        )
+        .returning(cases)
+    )
 
 
-def _first(query: Select[Any]) -> Any:
+def _most_urgent(lanes: int, *, skipped: bool) -> Any:
+    """The most urgent free case: of the lane that has it, the first row that no other claim has locked."""
+    free = _free(skipped=skipped)
+    first_of_each = [
+        select(free.where(_WAITING.c.lane == bindparam(f"lane_{number}")).limit(1).subquery())
+        for number in range(lanes)
+    ]
+    firsts = union_all(*first_of_each).subquery()
+    lane = select(firsts.c.lane).order_by(firsts.c.urgent_at).limit(1).scalar_subquery()
+    return _locked(free.with_only_columns(_WAITING.c.case_id).where(_WAITING.c.lane == lane))
+
+
+def _free(*, skipped: bool) -> Select[Any]:
+    query = select(_WAITING.c.lane, _WAITING.c.urgent_at).where(
+        _WAITING.c.state == literal_column("'open'"),
+        or_(_WAITING.c.lease_until.is_(None), _WAITING.c.lease_until <= _NOW),
+        _WAITING.c.case_id != _BUT_FOR,
+        ~reviewed_by(_USER, _WAITING.c.decision_id),
+    )
+    if not skipped:
+        query = query.where(
+            or_(
+                _WAITING.c.lease_holder.is_(None),
+                _WAITING.c.lease_holder != _USER,
+                _WAITING.c.claimed_at.is_not(None),
+                _WAITING.c.lease_until <= bindparam("since"),
+            )
+        )
+    return query.order_by(_WAITING.c.urgent_at)
+
+
+def _own() -> Select[Any]:
+    query = select(_WAITING.c.case_id).where(
+        _WAITING.c.state == literal_column("'open'"), _works_on(_WAITING), _WAITING.c.case_id != _BUT_FOR
+    )
+    return query.order_by(_WAITING.c.claimed_at)
+
+
+def _works_on(table: FromClause) -> ColumnElement[bool]:
+    return and_(
+        table.c.lease_holder == _USER,
+        table.c.claimed_at.is_not(None),
+        table.c.held_at.is_(None),
+        table.c.lease_until > _NOW,
+    )
+
+
+def _locked(query: Select[Any]) -> Any:
     return query.limit(1).with_for_update(skip_locked=True).scalar_subquery()
+
+
+_WAITING = cases.alias("waiting")
+_USER: ColumnElement[str] = bindparam("user")
+_NOW: ColumnElement[str] = bindparam("moment")
+_BUT_FOR: ColumnElement[str] = bindparam("but_for")

@@ -19,13 +19,18 @@ class Permission(StrEnum):
     SEE_QUEUE = "see the queue"
     REVIEW = "decide cases"
     SEE_DECISIONS = "see everybody's decisions"
+    SETTLE_ESCALATIONS = "settle escalated cases and give cases out"
 
 
 # A moderator does not see other people's decisions: a second review would not be blind any more.
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.MODERATOR: frozenset({Permission.SEE_QUEUE, Permission.REVIEW}),
-    Role.SENIOR: frozenset({Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS}),
-    Role.MANAGER: frozenset({Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS}),
+    Role.SENIOR: frozenset(
+        {Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS, Permission.SETTLE_ESCALATIONS}
+    ),
+    Role.MANAGER: frozenset(
+        {Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS, Permission.SETTLE_ESCALATIONS}
+    ),
     Role.ENGINEER: frozenset({Permission.SEE_QUEUE}),
     Role.AUDITOR: frozenset({Permission.SEE_QUEUE, Permission.SEE_DECISIONS}),
     Role.ADMIN: frozenset(Permission),

@@ -1,6 +1,7 @@
 """The review queue: who works on which case, and what he decides. What a page shows is read in `case_file`.
 
 Each verb is one transaction; a claim is one statement. Decisions go into the ledger in the transaction of the review.
+Passing a case on, to a person, a team or the seniors, is `passing`'s.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,22 +10,35 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Update, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Update, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fairstall.labeling.accounts import User
-from fairstall.labeling.claims import IS_OPEN, claim_next, last_review, reviewed_since, standing_decision
+from fairstall.labeling.claims import (
+    IS_OPEN,
+    Claimant,
+    claim_next,
+    last_review,
+    reviewed_since,
+    standing_decision,
+)
+from fairstall.labeling.lanes import lanes_of
+from fairstall.labeling.steps import StepKind, write_step
 from fairstall.model.decide import Outcome
 from fairstall.model.errors import Conflict
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.wire import iso_utc
 from fairstall.records.engine import reading, writing
 from fairstall.records.ledger import CaseReason, Ledger
-from fairstall.records.tables import cases, decisions, reviews
+from fairstall.records.tables import case_steps, cases, decisions, reviews
 
 LEASE_SECONDS = 300
 SKIP_SECONDS = 600
 UNDO_SECONDS = 900
+HOLD = timedelta(hours=24)
+HELD_AT_MOST = 10
+
+FREE = {"lease_holder": None, "lease_until": None, "claimed_at": None, "held_at": None}
 
 _LOST = (
     "This case is no longer yours: the lease ran out and somebody else has it, or it was decided. Nothing was stored."
@@ -34,6 +48,17 @@ _LOST = (
 class ReviewVerdict(StrEnum):
     VIOLATION = "violation"
     COMPLIANT = "compliant"
+
+
+class SkipReason(StrEnum):
+    """Why somebody leaves a case to others."""
+
+    LANGUAGE = "language"  # he does not read it
+    EXPERTISE = "expertise"  # it takes knowledge that he lacks
+    POLICY_UNCLEAR = "policy_unclear"
+    INVOLVED = "involved"  # he knows the seller
+    DISTRESSING = "distressing"
+    OTHER = "other"
 
 
 _OUTCOMES = {ReviewVerdict.VIOLATION: Outcome.BLOCK, ReviewVerdict.COMPLIANT: Outcome.APPROVE}
@@ -48,6 +73,7 @@ class ClaimedCase:
     reason: CaseReason
     policy: str | None
     opened_at: datetime
+    due_at: datetime | None
     claimed_at: datetime
     lease_until: datetime
 
@@ -94,40 +120,90 @@ class ReviewQueue:
     def lease_seconds(self) -> int:
         return int(self._lease.total_seconds())
 
-    def claim(self, user: User) -> ClaimedCase | None:
-        """The case that `user` holds already, or else the most urgent one that he may have; None when there is none.
+    def claim(self, user: User, *, after: str | None = None) -> ClaimedCase | None:
+        """The case that `user` works on already, or else the most urgent one that he may have; None when there is none.
 
-        Nobody is given a case that he has reviewed, unless he took that review back.
+        With `after`, the case that he is at, it is the one that comes next: he then has both. Nobody is given a case
+        about a decision that he has reviewed, unless he took that review back.
         """
         now = self._clock()
-        statement = claim_next(
-            user.user_id,
-            now=iso_utc(now),
-            lease_until=iso_utc(now + self._lease),
-            skipped_since=iso_utc(now - self._skip),
-        )
+        until, skipped_since = iso_utc(now + self._lease), iso_utc(now - self._skip)
+        claimant = Claimant(user.user_id, lanes_of(user), iso_utc(now), until, skipped_since, after)
         with writing(self._engine) as connection:
-            row = connection.execute(statement).one_or_none()
+            row = claim_next(connection, claimant)
         return _claimed(row) if row else None
 
     def heartbeat(self, case_id: str, user: User) -> ClaimedCase:
-        """Renew the lease. Raises Conflict when the case is no longer the user's."""
-        change = _held(case_id, user).values(lease_until=iso_utc(self._clock() + self._lease))
+        """Renew the lease; a case that was held is taken up again. Raises Conflict when it is no longer the user's."""
+        now = self._clock()
+        was_held = select(cases.c.held_at).where(cases.c.case_id == case_id)
         with writing(self._engine) as connection:
-            return _claimed(_changed(connection, change))
+            resumes = connection.execute(was_held).scalar_one_or_none() is not None
+            change = of_user(case_id, user).values(lease_until=iso_utc(now + self._lease), held_at=None)
+            case = changed(connection, change)
+            if resumes:
+                write_step(connection, case_id, user, StepKind.RESUMED, now)
+        return _claimed(case)
 
-    def skip(self, case_id: str, user: User) -> None:
-        """Hand the case to the others, and to this user only after a while. Raises Conflict."""
-        # A holder without a claim is the one who skipped the case last, at the end of his lease.
-        change = _held(case_id, user).values(claimed_at=None, lease_until=iso_utc(self._clock()))
+    def touch(self, case_id: str, user: User) -> None:
+        """Note that the user has begun to work on the case, once a claim. Raises Conflict."""
+        now = self._clock()
+        touched = select(case_steps.c.step_id).where(
+            case_steps.c.case_id == case_id,
+            case_steps.c.user_id == user.user_id,
+            case_steps.c.kind == str(StepKind.TOUCHED),
+        )
         with writing(self._engine) as connection:
-            _changed(connection, change)
+            case = changed(connection, of_user(case_id, user).values(lease_until=iso_utc(now + self._lease)))
+            since = touched.where(case_steps.c.happened_at >= case.claimed_at)
+            if connection.execute(since.limit(1)).first() is None:
+                write_step(connection, case_id, user, StepKind.TOUCHED, now)
+
+    def skip(self, case_id: str, user: User, reason: SkipReason) -> None:
+        """Hand the case to the others, and to this user only after a while. Raises Conflict."""
+        now = self._clock()
+        # A holder without a claim is the one who skipped the case last, at the end of his lease.
+        change = of_user(case_id, user).values(claimed_at=None, held_at=None, lease_until=iso_utc(now))
+        with writing(self._engine) as connection:
+            changed(connection, change)
+            write_step(connection, case_id, user, StepKind.SKIPPED, now, note=str(reason))
+
+    def hold(self, case_id: str, user: User, note: str = "") -> None:
+        """Put the case aside for a day at most, for nobody else to take: he waits for an answer, say.
+
+        Then it is free again like any other. Raises Conflict when the case is no longer his, or when he holds too many.
+        """
+        now = self._clock()
+        held = select(func.count()).where(
+            IS_OPEN,
+            cases.c.lease_holder == user.user_id,
+            cases.c.held_at.is_not(None),
+            cases.c.lease_until > iso_utc(now),
+        )
+        change = of_user(case_id, user).values(held_at=iso_utc(now), lease_until=iso_utc(now + HOLD))
+        with writing(self._engine) as connection:
+            if connection.execute(held).scalar_one() >= HELD_AT_MOST:
+                raise Conflict(f"You hold {HELD_AT_MOST} cases already: decide or release one of them first.")
+            changed(connection, change)
+            write_step(connection, case_id, user, StepKind.HELD, now, note=note)
+
+    def release(self, case_id: str, user: User) -> None:
+        """Give the case back as if it had never been taken. Raises Conflict."""
+        now = self._clock()
+        with writing(self._engine) as connection:
+            changed(connection, of_user(case_id, user).values(FREE))
+            write_step(connection, case_id, user, StepKind.RELEASED, now)
 
     def release_all(self, user: User) -> None:
-        """Give back every case that the user holds, as on logging out."""
-        mine = update(cases).where(IS_OPEN, cases.c.lease_holder == user.user_id, cases.c.claimed_at.is_not(None))
+        """Give back every case that the user works on, as on logging out. What he holds stays his."""
+        mine = update(cases).where(
+            IS_OPEN,
+            cases.c.lease_holder == user.user_id,
+            cases.c.claimed_at.is_not(None),
+            cases.c.held_at.is_(None),
+        )
         with writing(self._engine) as connection:
-            connection.execute(mine.values(lease_holder=None, lease_until=None, claimed_at=None))
+            connection.execute(mine.values(FREE))
 
     def decide(
         self, case_id: str, user: User, verdict: ReviewVerdict, policies: Sequence[str] = (), note: str = ""
@@ -141,9 +217,8 @@ class ReviewQueue:
             raise ValueError(f"the verdict {verdict} does not go with {len(policies)} policies")
         now = self._clock()
         with writing(self._engine) as connection:
-            case = _changed(
-                connection, _held(case_id, user).values(state="decided", lease_holder=None, lease_until=None)
-            )
+            closed = {"state": "decided", "lease_holder": None, "lease_until": None, "held_at": None}
+            case = changed(connection, of_user(case_id, user).values(closed))
             override = _put_into_force(connection, case.decision_id, _OUTCOMES[verdict], user, now, policies)
             review = Review(
                 review_id=time_ordered_id(now),
@@ -202,7 +277,8 @@ class ReviewQueue:
         return _review(row) if row else None
 
 
-def _held(case_id: str, user: User) -> Update:
+def of_user(case_id: str, user: User) -> Update:
+    """A change to a case as long as the user has it."""
     return update(cases).where(
         IS_OPEN,
         cases.c.case_id == case_id,
@@ -211,7 +287,8 @@ def _held(case_id: str, user: User) -> Update:
     )
 
 
-def _changed(connection: Connection, change: Update) -> Row[Any]:
+def changed(connection: Connection, change: Update) -> Row[Any]:
+    """The case after the change. Raises Conflict when there was none to change."""
     row = connection.execute(change.returning(cases)).one_or_none()
     if row is None:
         raise Conflict(_LOST)
@@ -269,6 +346,7 @@ def _claimed(row: Row[Any]) -> ClaimedCase:
         reason=CaseReason(row.reason),
         policy=row.policy,
         opened_at=datetime.fromisoformat(row.opened_at),
+        due_at=datetime.fromisoformat(row.due_at) if row.due_at else None,
         claimed_at=datetime.fromisoformat(row.claimed_at),
         lease_until=datetime.fromisoformat(row.lease_until),
     )

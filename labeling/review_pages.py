@@ -11,7 +11,7 @@ from fairstall.labeling.case_file import CaseFile, read_case
 from fairstall.labeling.marked_text import Span
 from fairstall.labeling.overview import OwnReview, read_own_work
 from fairstall.labeling.permissions import Permission
-from fairstall.labeling.queue import ReviewQueue, ReviewVerdict
+from fairstall.labeling.queue import ReviewQueue, ReviewVerdict, SkipReason
 from fairstall.labeling.views import Views
 from fairstall.labeling.web import Page, Visit
 from fairstall.model.decide import Finding
@@ -101,7 +101,7 @@ class ReviewPages:
 
     def skip(self, visit: Visit) -> Response:
         user, case_id = visit.signed_in.user, _case_id(visit)
-        self.queue.skip(case_id, user)
+        self.queue.skip(case_id, user, _skip_reason(visit))
         case = self.queue.claim(user)
         if case is None:
             return visit.go("/queue?note=nothing")
@@ -150,6 +150,13 @@ def _verdict(visit: Visit) -> ReviewVerdict:
         return ReviewVerdict(visit.field("verdict"))
     except ValueError as error:
         raise InputError("Choose violation or compliant.") from error
+
+
+def _skip_reason(visit: Visit) -> SkipReason:
+    try:
+        return SkipReason(visit.field("reason") or SkipReason.OTHER)
+    except ValueError as error:
+        raise InputError("Choose why you leave the case to others.") from error
 
 
 def _spans(file: CaseFile) -> dict[str, list[Span]]:

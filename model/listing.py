@@ -19,7 +19,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One listing as uploaded; `title` and `description` are the seller's raw text, never cleaned."""
+    """One listing as uploaded; `title` and `description` are the seller's raw text, never cleaned.
+
+    `reach`: how many people a day are expected to see it, where the upload service knows.
+    """
 
     listing_id: str
     seller_id: str
@@ -29,6 +32,7 @@ class Listing:
     price: Price | None = None
     language: str | None = None
     market: str | None = None
+    reach: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, name: Field) -> str:

@@ -61,6 +61,25 @@ class Targets:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewTerms:
+    """How people review what may violate a policy.
+
+    A case is due `due_hours` after it was opened, or what `market_due_hours` states for its market. `reason_required`:
+    whoever decides that it is violated says why. `blur`: the text is hidden until the reviewer asks for it.
+    `second_share`: of the decisions that name it, how many a second person reviews blindly, 0 to 1.
+    """
+
+    due_hours: float = 24.0
+    market_due_hours: tuple[tuple[str, float], ...] = ()
+    reason_required: bool = False
+    blur: bool = False
+    second_share: float = 0.0
+
+    def due_hours_in(self, market: str | None) -> float:
+        return dict(self.market_due_hours).get(market or "", self.due_hours)
+
+
+@dataclass(frozen=True, slots=True)
 class DsaClass:
     """Category and keyword of the DSA transparency database (statement of reasons, API 2.0)."""
 
@@ -94,6 +113,7 @@ class Policy:
     patterns: tuple[Pattern, ...] = ()
     targets: Targets = field(default_factory=Targets)
     on_timeout: OnTimeout = OnTimeout.HOLD
+    review: ReviewTerms = field(default_factory=ReviewTerms)
 
 
 @dataclass(frozen=True)
@@ -133,7 +153,7 @@ class PolicySet:
         return self.by_code[code]
 
 
-_ADDED_LATER = {"on_timeout": OnTimeout.HOLD}
+_ADDED_LATER = {"on_timeout": OnTimeout.HOLD, "review": asdict(ReviewTerms())}
 
 
 def _content(policy: Policy) -> dict[str, Any]:

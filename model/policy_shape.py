@@ -16,6 +16,7 @@ from fairstall.model.policies import (
     Pattern,
     Policy,
     PolicySet,
+    ReviewTerms,
     RuleAction,
     Severity,
     Targets,
@@ -110,6 +111,27 @@ class TargetsShape(Shape):
     missed: Annotated[float, Field(gt=0, lt=0.5)] = _DEFAULT_TARGETS.missed
 
 
+_DEFAULT_REVIEW = ReviewTerms()
+DueHours = Annotated[float, Field(gt=0, le=8_760)]
+
+
+class ReviewShape(Shape):
+    due_hours: DueHours = _DEFAULT_REVIEW.due_hours
+    market_due_hours: dict[Line, DueHours] = {}
+    reason_required: bool = _DEFAULT_REVIEW.reason_required
+    blur: bool = _DEFAULT_REVIEW.blur
+    second_share: Annotated[float, Field(ge=0, le=1)] = _DEFAULT_REVIEW.second_share
+
+    def terms(self) -> ReviewTerms:
+        return ReviewTerms(
+            due_hours=self.due_hours,
+            market_due_hours=tuple(sorted(self.market_due_hours.items())),
+            reason_required=self.reason_required,
+            blur=self.blur,
+            second_share=self.second_share,
+        )
+
+
 class DsaShape(Shape):
     category: Annotated[str, AfterValidator(_category)]
     keyword: str
@@ -135,6 +157,7 @@ class PolicyShape(Shape):
     dsa: DsaShape
     targets: TargetsShape = TargetsShape()
     on_timeout: Annotated[OnTimeout, Field(strict=False)] = OnTimeout.HOLD
+    review: ReviewShape = ReviewShape()
     terms: TermsShape = TermsShape()
     patterns: PatternsShape = PatternsShape()
     violations: list[ExampleShape]
@@ -155,6 +178,7 @@ class PolicyShape(Shape):
             patterns=tuple(Pattern(regex, action) for action in RuleAction for regex in getattr(self.patterns, action)),
             targets=Targets(self.targets.precision, self.targets.missed),
             on_timeout=self.on_timeout,
+            review=self.review.terms(),
         )
 
 
@@ -172,6 +196,7 @@ SHAPES: Mapping[tuple[str, ...], type[Shape]] = {
     ("policies",): PolicyShape,
     ("policies", "dsa"): DsaShape,
     ("policies", "targets"): TargetsShape,
+    ("policies", "review"): ReviewShape,
     ("policies", "terms"): TermsShape,
     ("policies", "patterns"): PatternsShape,
     ("policies", "violations"): ExampleShape,

@@ -87,6 +87,7 @@ class ListingBody(BaseModel):
     price: PriceBody | None = None
     language: LanguageTag | None = None
     market: ShortText | None = None
+    reach: Annotated[int, Field(ge=0, le=10**12)] | None = None
     attributes: Attributes = Field(default_factory=dict)
 
     def listing(self) -> Listing:

@@ -16,6 +16,7 @@ from fairstall.records.outbox import events_of
 from fairstall.records.tables import (
     audit_leaves,
     blocked_prints,
+    case_steps,
     cases,
     decisions,
     deliveries,
@@ -49,6 +50,8 @@ def delete_decisions(connection: Connection, archived: Mapping[str, str]) -> Non
     for month in sorted(set(months.values())):
         mine = audit_leaves.c.row_id.in_([row_id for row_id, its_month in months.items() if its_month == month])
         connection.execute(update(audit_leaves).where(mine).values(archived=month))
+    its_cases = select(cases.c.case_id).where(cases.c.decision_id.in_(ids))
+    connection.execute(delete(case_steps).where(case_steps.c.case_id.in_(its_cases)))
     told = [event.event_id for event in events_of(connection, ids)]
     for column, values in (
         (deliveries.c.event_id, told),

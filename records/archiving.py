@@ -23,7 +23,7 @@ from fairstall.records.engine import reading, writing
 from fairstall.records.leaves import CONTENT
 from fairstall.records.months import ids_of, months_before
 from fairstall.records.seals import add_act, seal_all
-from fairstall.records.tables import audit_leaves, cases, decisions, listings, reviews
+from fairstall.records.tables import audit_leaves, cases, decisions, listings, opened_with, reviews
 
 DECISIONS_AT_ONCE = 100
 SEALS_AT_ONCE = 20
@@ -179,7 +179,7 @@ _DECISIONS: Select[Any] = (
     )
     .join(decisions, audit_leaves.c.row_id == decisions.c.decision_id)
     .join(listings, decisions.c.listing_digest == listings.c.digest)
-    .outerjoin(cases, cases.c.decision_id == decisions.c.decision_id)
+    .outerjoin(cases, opened_with(decisions))
 )
 _REVIEWS: Select[Any] = (
     select(*_PLACE, reviews, cases.c.decision_id.label("reviewed"))

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from time import sleep
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
 from alembic import command
@@ -21,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from fairstall.model.errors import SetupError
 from fairstall.records.errors import store_errors
+from fairstall.records.turns import Turns
 
 BUSY_TIMEOUT_S = 5.0
 PATIENT_S = 60.0  # the timeout of commands that may wait for those who store decisions
@@ -30,6 +32,9 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 0x0FA1257A11  # any numbers, as long as they stay the same
 _KEEPING_LOCK = 0x0FA1257A12
 _READS = "fairstall_reads"
+
+
+_TURNS: "WeakKeyDictionary[Engine, Turns]" = WeakKeyDictionary()
 
 
 def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
@@ -51,7 +56,7 @@ def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that may write: committed at the end, undone by any exception."""
-    with store_errors(), engine.begin() as connection:
+    with store_errors(), _turn_to_write(engine), engine.begin() as connection:
         yield connection
 
 
@@ -66,10 +71,25 @@ def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version, in one transaction; processes that start together take turns."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    with writing(engine) as connection:
+    with store_errors(), engine.connect() as connection, _references_unchecked(connection), connection.begin():
         _take_turn(connection, _MIGRATION_LOCK)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@contextmanager
+def _turn_to_write(engine: Engine) -> Iterator[None]:
+    """On SQLite, one thread of this process at a time: they are woken in turn, where SQLite lets them sleep and ask."""
+    turns = _TURNS.get(engine)
+    if turns is None:
+        yield
+        return
+    if not turns.take():
+        raise exc.OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked"))
+    try:
+        yield
+    finally:
+        turns.give()
 
 
 def take_keeping_turn(connection: Connection) -> None:
@@ -104,6 +124,21 @@ def _take_turn(connection: Connection, lock: int) -> None:
         connection.execute(text("RESET lock_timeout"))
 
 
+@contextmanager
+def _references_unchecked(connection: Connection) -> Iterator[None]:
+    """Let SQLite replace a table that others refer to, which is its way of altering one; to be set before BEGIN."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys = ON")
+
+
 def _to_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
@@ -134,6 +169,7 @@ def _open_sqlite(url: URL, busy_timeout_s: float) -> Engine:
         pool_size=CONNECTIONS,
         json_serializer=_to_json,
     )
+    _TURNS[engine] = Turns(busy_timeout_s)
     event.listen(engine, "checkout", lambda _connection, record, _proxy: _same_file(path, record.info))
     event.listen(engine, "begin", _begin)
     event.listen(engine, "commit", lambda connection: _same_file(path, connection.info))

@@ -26,6 +26,7 @@ from fairstall.records.outbox import events_of
 from fairstall.records.tables import (
     audit_leaves,
     blocked_prints,
+    case_steps,
     cases,
     decisions,
     events,
@@ -167,6 +168,7 @@ def _erase_rows(connection: Connection, rows: Sequence[Row[Any]], names: Pseudon
 def _erase_notes(connection: Connection, ids: Sequence[str], now: str) -> Sequence[str]:
     """The reviews whose note was erased: it may quote the listing."""
     mine = select(cases.c.case_id).where(cases.c.decision_id.in_(ids))
+    connection.execute(update(case_steps).where(case_steps.c.case_id.in_(mine)).values(note=""))
     noted = update(reviews).where(reviews.c.case_id.in_(mine), reviews.c.note != "")
     return connection.execute(noted.values(note="", erased_at=now).returning(reviews.c.review_id)).scalars().all()
 

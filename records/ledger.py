@@ -16,6 +16,7 @@ from fairstall.model.errors import Conflict, NotFound
 from fairstall.model.fingerprint import fingerprint
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing, Price
+from fairstall.model.urgency import Urgency
 from fairstall.model.view import view_listing
 from fairstall.model.wire import assessment_body, assessment_from_body, iso_utc, listing_body
 from fairstall.records.blocked import Blocked, keep_prints, policies_of_override, withdraw_print
@@ -23,7 +24,7 @@ from fairstall.records.engine import reading, writing
 from fairstall.records.idempotency import KeyedAnswer, find_answer, insert_new, keep_answers
 from fairstall.records.leaves import digest_of_body
 from fairstall.records.outbox import Event, decision_event, write_events
-from fairstall.records.tables import audit_leaves, cases, decisions, listings
+from fairstall.records.tables import audit_leaves, cases, decisions, listings, opened_with
 
 
 class CaseReason(StrEnum):
@@ -40,12 +41,14 @@ class CaseReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewCase:
-    """A case to be opened with a decision. `policy` is the gravest finding's; higher `priority` is reviewed sooner."""
+    """A case to be opened with a decision. `policy` is the gravest finding's; `priority`, 0 to 1, and time of opening
+    gave the `urgency` by which it is handed out."""
 
     case_id: str
     reason: CaseReason
     policy: str | None
     priority: float
+    urgency: Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +194,7 @@ def listing_from_body(body: Mapping[str, Any]) -> Listing:
 # Made once: to make them anew for each transaction costs SQLAlchemy more than to run them.
 _NEW_DECISIONS = insert(decisions)
 _NEW_CASES = insert(cases)
-_DECISION = select(decisions, cases.c.case_id).outerjoin_from(
-    decisions, cases, cases.c.decision_id == decisions.c.decision_id
-)
+_DECISION = select(decisions, cases.c.case_id).outerjoin_from(decisions, cases, opened_with(decisions))
 
 
 def _body_of(decision_id: str) -> Select[Any]:
@@ -282,4 +283,6 @@ def _case_row(case: NewCase, decision: Decision) -> dict[str, Any]:
         "policy": case.policy,
         "priority": case.priority,
         "opened_at": iso_utc(decision.decided_at),
+        "urgent_at": iso_utc(case.urgency.urgent_at),
+        "due_at": iso_utc(case.urgency.due_at),
     }

@@ -10,8 +10,10 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -77,15 +80,19 @@ cases = Table(
     "cases",
     metadata,
     Column("case_id", Id, primary_key=True),
-    Column("decision_id", Id, ForeignKey("decisions.decision_id"), nullable=False, unique=True),
+    Column("decision_id", Id, ForeignKey("decisions.decision_id"), nullable=False),
     Column("reason", String(24), nullable=False),
     Column("policy", Text, comment="the gravest finding's policy; null where there is none"),
-    Column("priority", Float, nullable=False),
+    Column("priority", Float, nullable=False, comment="what looking at it saves, 0 to 1"),
     Column("opened_at", Moment, nullable=False),
     Column("state", String(8), nullable=False, server_default="open"),
     Column("lease_holder", Id, ForeignKey("users.user_id")),
     Column("lease_until", Moment),
     Column("claimed_at", Moment),
+    Column("held_at", Moment, comment="since when its holder has put it aside"),
+    Column("urgent_at", Moment, nullable=False, comment="its place in the queue: the earlier, the sooner"),
+    Column("due_at", Moment, comment="null for cases from before there were due times"),
+    Column("lane", String(80), nullable=False, server_default="all", comment="who may have it: `lanes` in labeling"),
     CheckConstraint(
         "reason IN ('uncertain', 'control', 'golden', 'second_opinion', 'appeal', 'report', 'escalation')",
         name="reason",
@@ -93,12 +100,37 @@ cases = Table(
     CheckConstraint("state IN ('open', 'decided')", name="state"),
     Index(
         "ix_cases_queue",
-        text("priority DESC"),
-        "opened_at",
+        "lane",
+        "urgent_at",
         sqlite_where=text("state = 'open'"),
         postgresql_where=text("state = 'open'"),
     ),
     Index("ix_cases_holder", "lease_holder", "lease_until"),
+    Index("ix_cases_decision", "decision_id"),
+)
+
+
+def opened_with(decision: FromClause) -> ColumnElement[bool]:
+    """For a join: of the cases about a row of `decision` the one that was opened with it; there is one at most."""
+    return and_(cases.c.decision_id == decision.c.decision_id, cases.c.reason.in_(("uncertain", "control")))
+
+
+case_steps = Table(
+    "case_steps",
+    metadata,
+    Column("step_id", Id, primary_key=True),
+    Column("case_id", Id, ForeignKey("cases.case_id"), nullable=False),
+    Column("user_id", Id, ForeignKey("users.user_id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("lane", String(80), comment="where the case went"),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("happened_at", Moment, nullable=False),
+    CheckConstraint(
+        "kind IN ('touched', 'skipped', 'held', 'resumed', 'released', 'handed_over', 'escalated', 'recalled')",
+        name="kind",
+    ),
+    Index("ix_case_steps_case", "case_id", "happened_at"),
+    Index("ix_case_steps_time", "happened_at"),
 )
 
 blocked_prints = Table(
@@ -256,6 +288,7 @@ users = Table(
     Column("role", String(16), nullable=False),
     Column("password_hash", Text, nullable=False, comment="argon2id, in its encoded form"),
     Column("created_at", Moment, nullable=False),
+    Column("teams", Json, nullable=False, server_default="[]", comment="names of the teams that the person is in"),
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     Column("failed_logins", Integer, nullable=False, server_default="0"),
     Column("locked_until", Moment),

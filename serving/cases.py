@@ -7,7 +7,9 @@ from fairstall.model.bundle import BundleFacts
 from fairstall.model.decide import Finding, Outcome
 from fairstall.model.decision import Assessment
 from fairstall.model.identifiers import time_ordered_id
+from fairstall.model.listing import Listing
 from fairstall.model.policies import PolicySet, Severity
+from fairstall.model.urgency import urgency_of
 from fairstall.records.ledger import CaseReason, NewCase
 
 SEVERITY_WEIGHT = {Severity.LOW: 0.25, Severity.MEDIUM: 0.5, Severity.HIGH: 0.75, Severity.CRITICAL: 1.0}
@@ -16,19 +18,24 @@ NEAR_DUPLICATE = 0.75  # at least, whatever the model says: a person or a certif
 WITHOUT_FINDING = 0.25  # a doubt alone: the language is unknown, the text too long or disguised
 
 
-def case_for(assessment: Assessment, policies: PolicySet, facts: BundleFacts, *, now: datetime) -> NewCase | None:
+def case_for(
+    listing: Listing, assessment: Assessment, policies: PolicySet, facts: BundleFacts, *, now: datetime
+) -> NewCase | None:
     """The case that an assessment by that bundle opens: none, an uncertain one, or one of the control sample.
 
     A control case has a random priority, so that its place in the queue does not give it away.
     """
     if assessment.outcome is Outcome.REVIEW:
         gravest = max(assessment.findings, key=lambda finding: _priority(finding, policies, facts), default=None)
-        priority = _priority(gravest, policies, facts) if gravest else WITHOUT_FINDING
-        return NewCase(time_ordered_id(now), CaseReason.UNCERTAIN, gravest.policy if gravest else None, priority)
-    if assessment.sampling.control:
-        policy = assessment.findings[0].policy if assessment.findings else None
-        return NewCase(time_ordered_id(now), CaseReason.CONTROL, policy, random.random())
-    return None
+        reason, priority = CaseReason.UNCERTAIN, _priority(gravest, policies, facts) if gravest else WITHOUT_FINDING
+    elif assessment.sampling.control:
+        gravest = next(iter(assessment.findings), None)
+        reason, priority = CaseReason.CONTROL, random.random()
+    else:
+        return None
+    named = [policies[finding.policy] for finding in assessment.findings]
+    urgency = urgency_of(now, priority, policies=named, market=listing.market, reach=listing.reach)
+    return NewCase(time_ordered_id(now), reason, gravest.policy if gravest else None, priority, urgency)
 
 
 def _priority(finding: Finding, policies: PolicySet, facts: BundleFacts) -> float:

@@ -22,7 +22,7 @@ def ledger_entry(
     repeated: bool = False,
 ) -> LedgerEntry:
     """A new decision on a listing by the assessor that scored it. It names only a case of review: others are blind."""
-    case = case_for(assessment, assessor.policies, assessor.bundle.facts, now=now)
+    case = case_for(listing, assessment, assessor.policies, assessor.bundle.facts, now=now)
     decision = Decision(
         decision_id=time_ordered_id(now),
         listing_id=listing.listing_id,

@@ -28,6 +28,7 @@ from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import TEXT_FIELDS, Listing, Price
 from fairstall.model.policy_file import starter_policies
+from fairstall.model.urgency import urgency_of
 from fairstall.records.engine import migrate, open_engine
 from fairstall.records.ledger import CaseReason, Ledger, LedgerEntry, NewCase
 
@@ -223,7 +224,11 @@ def entry_of(one: Shown) -> LedgerEntry:
     )
     decision = Decision(time_ordered_id(now), listing.listing_id, listing.seller_id, now, assessment)
     policy = findings[0].policy if findings else None
-    case = NewCase(time_ordered_id(now), one.reason, policy, one.priority) if one.reason else None
+    case = (
+        NewCase(time_ordered_id(now), one.reason, policy, one.priority, urgency_of(now, one.priority))
+        if one.reason
+        else None
+    )
     return LedgerEntry(listing, decision, case)
 
 

@@ -47,6 +47,7 @@ class ListingFields(TypedDict):
     price: NotRequired[PriceFields | None]
     language: NotRequired[str | None]
     market: NotRequired[str | None]
+    reach: NotRequired[int | None]
     attributes: NotRequired[Mapping[str, str] | None]
 
 

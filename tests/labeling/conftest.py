@@ -18,6 +18,7 @@ from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
 from fairstall.model.policies import DsaClass, Example, Policy, PolicySet, Severity
+from fairstall.model.urgency import urgency_of
 from fairstall.records.ledger import CaseReason, Ledger, LedgerEntry, NewCase
 
 PASSWORD = "three blind moderators"
@@ -172,7 +173,8 @@ def store_case(
         versions=Versions(model="tiny-000000000000", policies="test-000000000000"),
     )
     decision = Decision(time_ordered_id(now), listing.listing_id, seller_id, now, assessment)
-    case = NewCase(time_ordered_id(now), reason, policy if outcome is not Outcome.APPROVE else None, priority)
+    gravest = policy if outcome is not Outcome.APPROVE else None
+    case = NewCase(time_ordered_id(now), reason, gravest, priority, urgency_of(now, priority))
     Ledger(engine).append([LedgerEntry(listing, decision, case)])
     return case.case_id
 

@@ -41,7 +41,7 @@ def test_names_are_told_apart_without_regard_to_case(store):
 
 @pytest.mark.parametrize("name", ["", "a b", "-x", "ümit", "x" * 65, "a/b", "user:root"])
 def test_a_name_must_be_plain(sqlite_store, name):
-    with pytest.raises(InputError, match="is no user name"):
+    with pytest.raises(InputError, match="is no name"):
         sqlite_store.user(name)
 
 

@@ -24,6 +24,12 @@ def fairstall(tmp_path):
     return run
 
 
+def test_a_person_is_put_into_teams_and_out_of_them(fairstall):
+    fairstall("user", "create", "mira", stdin=PASSWORD + "\n")
+    assert fairstall("user", "teams", "Mira", "brands", "Medicines").stdout == "mira is in brands, medicines.\n"
+    assert fairstall("user", "teams", "mira").stdout == "mira is in no team.\n"
+
+
 def test_a_user_is_created_listed_disabled_and_enabled(fairstall):
     created = fairstall("user", "create", "Mira", "--role", "senior", stdin=PASSWORD + "\n")
     assert (created.returncode, created.stdout) == (0, "mira may log in as senior.\n")
@@ -39,7 +45,7 @@ def test_a_user_is_created_listed_disabled_and_enabled(fairstall):
     [
         (("create", "mira"), "short\n", "needs at least 10"),
         (("create", "mira"), "", "needs at least 10"),
-        (("create", "no good"), PASSWORD, "is no user name"),
+        (("create", "no good"), PASSWORD, "is no name"),
         (("create", "mira", "--role", "boss"), PASSWORD, "boss"),
         (("disable", "nobody"), "", "there is no user called nobody"),
     ],

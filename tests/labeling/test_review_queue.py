@@ -8,16 +8,17 @@ from sqlalchemy import select
 
 from fairstall.labeling.accounts import User
 from fairstall.labeling.permissions import Role
-from fairstall.labeling.queue import ReviewVerdict
+from fairstall.labeling.queue import ReviewVerdict, SkipReason
 from fairstall.model.decide import Outcome
 from fairstall.model.errors import Conflict
 from fairstall.records.blocked import BlockedPrints
 from fairstall.records.engine import reading
 from fairstall.records.erasure import Erasure
 from fairstall.records.ledger import CaseReason, Ledger
-from fairstall.records.tables import cases, decisions, events, reviews
+from fairstall.records.tables import case_steps, cases, decisions, events, reviews
 
 VIOLATION, COMPLIANT = ReviewVerdict.VIOLATION, ReviewVerdict.COMPLIANT
+OTHER = SkipReason.OTHER
 WEAPONS = ("prohibited/weapons",)
 
 
@@ -107,7 +108,7 @@ def test_a_clock_that_is_set_back_leaves_a_lease_to_its_holder_and_the_last_word
 def test_a_skipped_case_goes_to_others_at_once_and_comes_back_later(store):
     mira, noor = store.user("mira"), store.user("noor")
     urgent, other = store.open_case(priority=5.0), store.open_case(priority=1.0)
-    store.queue.skip(store.queue.claim(mira).case_id, mira)
+    store.queue.skip(store.queue.claim(mira).case_id, mira, OTHER)
     assert store.queue.claim(mira).case_id == other
     assert store.queue.claim(noor).case_id == urgent
 
@@ -115,9 +116,9 @@ def test_a_skipped_case_goes_to_others_at_once_and_comes_back_later(store):
 def test_a_skipped_case_comes_back_when_nothing_else_waits_and_after_a_while(store):
     mira = store.user()
     urgent = store.open_case(priority=5.0)
-    store.queue.skip(store.queue.claim(mira).case_id, mira)
+    store.queue.skip(store.queue.claim(mira).case_id, mira, OTHER)
     assert store.queue.claim(mira).case_id == urgent
-    store.queue.skip(urgent, mira)
+    store.queue.skip(urgent, mira, OTHER)
     store.open_case(priority=1.0)
     store.clock.advance(seconds=601)
     assert store.queue.claim(mira).case_id == urgent
@@ -261,9 +262,11 @@ def test_a_reviewer_never_gets_his_own_case_for_a_second_opinion(store):
     store.queue.claim(mira)
     store.queue.decide(case_id, mira, COMPLIANT)
     with store.engine.begin() as connection:
-        connection.execute(cases.update().values(state="open", reason="second_opinion"))
+        first = connection.execute(select(cases)).one()._asdict()
+        second = first | {"case_id": "second", "reason": "second_opinion", "state": "open"}
+        connection.execute(cases.insert().values(second))
     assert store.queue.claim(mira) is None
-    assert store.queue.claim(noor).case_id == case_id
+    assert store.queue.claim(noor).case_id == "second"
 
 
 def test_fifty_people_at_once_never_get_the_same_case_and_lose_none(store):
@@ -278,6 +281,76 @@ def test_fifty_people_at_once_never_get_the_same_case_and_lose_none(store):
         thread.join()
     assert served == Counter(opened)
     assert len(rows_of(store, reviews)) == len(opened)
+
+
+def test_the_next_case_may_be_taken_while_one_is_at_work_and_comes_right_after_it(store):
+    mira, noor = store.user("mira"), store.user("noor")
+    first, second, third = (store.open_case(priority=p) for p in (0.9, 0.5, 0.1))
+    assert store.queue.claim(mira).case_id == first
+    ahead = store.queue.claim(mira, after=first)
+    assert ahead.case_id == second == store.queue.claim(mira, after=first).case_id
+    assert store.queue.claim(mira).case_id == first
+    assert store.queue.claim(noor).case_id == third
+    store.queue.decide(first, mira, COMPLIANT)
+    assert store.queue.claim(mira).case_id == second
+
+
+def test_a_held_case_waits_for_its_holder_and_for_nobody_else_until_a_day_has_passed(store):
+    mira, noor = store.user("mira"), store.user("noor")
+    held, other = store.open_case(priority=0.9), store.open_case(priority=0.1)
+    store.queue.claim(mira)
+    store.queue.hold(held, mira, "asked the brand")
+    assert store.queue.claim(mira).case_id == other
+    store.queue.release_all(mira)
+    assert store.queue.claim(noor).case_id == other
+    assert store.queue.claim(noor, after=other) is None
+    store.queue.heartbeat(held, mira)
+    assert store.queue.claim(mira).case_id == held
+    store.queue.hold(held, mira)
+    store.clock.advance(hours=24)
+    assert store.queue.claim(noor).case_id in (held, other)
+    assert kinds_of(store, held) == ["held", "resumed", "held"]
+
+
+def test_nobody_holds_more_than_ten_cases(store):
+    mira = store.user()
+    for _ in range(11):
+        store.open_case()
+    for _ in range(10):
+        store.queue.hold(store.queue.claim(mira).case_id, mira)
+    last = store.queue.claim(mira).case_id
+    with pytest.raises(Conflict, match="hold 10 cases"):
+        store.queue.hold(last, mira)
+    assert store.queue.claim(mira).case_id == last
+
+
+def test_a_released_case_is_as_it_was_before(store):
+    mira, noor = store.user("mira"), store.user("noor")
+    case_id = store.open_case()
+    store.queue.release(store.queue.claim(mira).case_id, mira)
+    with pytest.raises(Conflict):
+        store.queue.release(case_id, mira)
+    assert store.queue.claim(noor).case_id == case_id
+    store.queue.release(case_id, noor)
+    assert store.queue.claim(mira).case_id == case_id
+
+
+def test_the_first_touch_is_noted_once_a_claim(store):
+    mira = store.user()
+    case_id = store.open_case()
+    store.queue.claim(mira)
+    store.queue.touch(case_id, mira)
+    store.queue.touch(case_id, mira)
+    assert kinds_of(store, case_id) == ["touched"]
+    store.queue.release(case_id, mira)
+    store.queue.claim(mira)
+    store.queue.touch(case_id, mira)
+    assert kinds_of(store, case_id) == ["touched", "released", "touched"]
+
+
+def kinds_of(store, case_id) -> list[str]:
+    steps = [row for row in rows_of(store, case_steps) if row.case_id == case_id]
+    return [row.kind for row in sorted(steps, key=lambda row: row.step_id)]
 
 
 def work_off(store, person, served) -> None:

@@ -35,6 +35,11 @@ policies:
 """
 
 
+REVIEW = (
+    "    review: {due_hours: 4, market_due_hours: {DE: 1.5}, reason_required: true, blur: true, second_share: 0.1}\n"
+)
+
+
 def problems_of(text: str) -> tuple[Problem, ...]:
     with pytest.raises(PolicyFileError) as caught:
         parse_policies(text, file="policies.yaml")
@@ -267,3 +272,14 @@ def test_example_in_the_documentation_is_a_valid_file():
     assert parse_policies(example, file="docs/policies.md").codes == tuple(
         policy["code"] for policy in yaml.safe_load(example)["policies"]
     )
+
+
+def test_a_policy_states_how_people_review_it_and_is_the_same_policy_when_it_states_the_default():
+    silent, default = (parse_policies(text, file="a") for text in (GOOD, GOOD + "    review: {due_hours: 24}\n"))
+    stated = parse_policies(GOOD + REVIEW, file="a")
+    assert silent.version == default.version != stated.version
+    terms = stated["prohibited/weapons"].review
+    assert (terms.due_hours_in(None), terms.due_hours_in("FR"), terms.due_hours_in("DE")) == (4, 4, 1.5)
+    assert (terms.reason_required, terms.blur, terms.second_share) == (True, True, 0.1)
+    (wrong,) = problems_of(GOOD + "    review: {due_hours: 0}\n")
+    assert wrong.where == "prohibited/weapons review.due_hours"

@@ -13,6 +13,7 @@ from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.fingerprint import fingerprint
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
+from fairstall.model.urgency import urgency_of
 from fairstall.model.view import view_listing
 from fairstall.model.wire import iso_utc
 from fairstall.records.engine import reading, writing
@@ -46,7 +47,7 @@ class Books:
         finding = Finding(WILDLIFE, 0.5, Band.MEDIUM, Source.BOTH, evidence, "No ivory.")
         versions, sampling = Versions("m-1", "p-1"), Sampling(False, 1.0)
         assessment = Assessment(outcome, (finding,), (), {WILDLIFE: 0.5}, {"leet": 1}, sampling, versions)
-        case = NewCase(time_ordered_id(self.at), CaseReason.UNCERTAIN, WILDLIFE, 0.5)
+        case = NewCase(time_ordered_id(self.at), CaseReason.UNCERTAIN, WILDLIFE, 0.5, urgency_of(self.at, 0.5))
         asked = case if outcome is Outcome.REVIEW else None
         decision = Decision(
             time_ordered_id(self.at), listing.listing_id, seller, self.at, assessment, case_id=asked and asked.case_id

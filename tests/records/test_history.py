@@ -9,6 +9,7 @@ from fairstall.model.decide import Outcome
 from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
+from fairstall.model.urgency import urgency_of
 from fairstall.model.wire import iso_utc
 from fairstall.records import history as module
 from fairstall.records.engine import writing
@@ -26,7 +27,9 @@ def an_entry(second: int, seller: str = "s-1", outcome: Outcome = Outcome.REVIEW
     versions = Versions("m-1", "p-1")
     assessment = Assessment(outcome, (), (), {WEAPONS: 0.5}, {}, Sampling(False, 1.0), versions)
     decision = Decision(time_ordered_id(at), listing.listing_id, seller, at, assessment)
-    return LedgerEntry(listing, decision, NewCase(time_ordered_id(at), CaseReason.UNCERTAIN, None, 0.5))
+    return LedgerEntry(
+        listing, decision, NewCase(time_ordered_id(at), CaseReason.UNCERTAIN, None, 0.5, urgency_of(at, 0.5))
+    )
 
 
 def store(engine, *entries: LedgerEntry) -> list[str]:

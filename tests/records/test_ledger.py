@@ -12,6 +12,7 @@ from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.errors import Conflict, NotFound
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing, Price
+from fairstall.model.urgency import urgency_of
 from fairstall.records.engine import reading, writing
 from fairstall.records.idempotency import KeyedAnswer
 from fairstall.records.keys import Scope, create_key
@@ -42,7 +43,7 @@ def an_entry(number: int = 1, outcome: Outcome = Outcome.REVIEW, reason: CaseRea
         outcome, (FINDING,), (), {"prohibited/wildlife": 0.5}, {"leet": 1}, Sampling(False, 1.0), Versions("m-1", "p-1")
     )
     listing = replace(LISTING, listing_id=f"l-{number}")
-    case = NewCase(time_ordered_id(at), reason, FINDING.policy, 0.5) if reason else None
+    case = NewCase(time_ordered_id(at), reason, FINDING.policy, 0.5, urgency_of(at, 0.5)) if reason else None
     case_id = case.case_id if case and outcome is Outcome.REVIEW else None
     decision = Decision(time_ordered_id(at), listing.listing_id, "s-1", at, assessment, case_id=case_id)
     return LedgerEntry(listing, decision, case, (decision_event(decision),))
