@@ -1,5 +1,6 @@
 """`fairstall bench`: how fast the service is on this machine, beside what its model can do and beside others."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -136,6 +137,44 @@ def peers(
             typer.echo(str(error), err=True)
     if failed:
         raise SetupError(f"not installed: {', '.join(failed)}; the others can be measured")
+
+
+@app.command()
+def claims(
+    cases: Annotated[int, typer.Option(min=1_000, help="How many cases wait.")] = 1_000_000,
+    claimers: Annotated[int, typer.Option(min=1, max=500, help="How many people review at once.")] = 50,
+    seconds: Annotated[float, typer.Option(min=1, help="How long they work.")] = 60,
+    pause: Annotated[float, typer.Option(min=0, help="Seconds that each works on a case, on average.")] = 1.0,
+    postgres: Annotated[
+        str | None,
+        typer.Option(help="The URL of a PostgreSQL server where databases may be made. By default an SQLite file."),
+    ] = None,
+    home: HomeSetting = DEFAULT_HOME,
+) -> None:
+    """Measure how long a reviewer waits for the next case when very many wait and many people claim at once.
+
+    The queue is kept for the next time in the folder bench of the home folder, or in a database of its own.
+    """
+    from dataclasses import asdict
+
+    from fairstall.labeling.claims_bench import add_claimers, fill_queue, measure_claims
+    from fairstall.records.engine import migrate
+    from fairstall.serving.bench.machine import machine_facts
+    from fairstall.serving.bench.stores import opened, stores_at
+
+    folder = home / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    with stages() as begin, stores_at(postgres, folder).kept(f"queue-{cases}") as url, opened(url) as engine:
+        migrate(engine)
+        fill_queue(engine, cases, begin("Opening cases", cases))
+        times = measure_claims(engine, add_claimers(engine, claimers), pause_s=pause, seconds=seconds)
+    result = {"machine": machine_facts(), **asdict(times)}
+    (folder / f"claims-{times.database}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    typer.echo(
+        f"{times.database}: {times.claims} claims by {times.claimers} people on {times.cases:,} open cases, in ms: "
+        f"p50 {times.p50_ms:.1f}, p90 {times.p90_ms:.1f}, p99 {times.p99_ms:.1f}, largest {times.largest_ms:.1f}; "
+        f"{times.served_twice} served twice"
+    )
 
 
 @app.command("serve-forgetful", hidden=True)

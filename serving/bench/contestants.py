@@ -47,7 +47,7 @@ def service_contestants(bundle: Path, stores: Stores, *, ledger_rows: int, folde
     return {
         DURABLE: partial(service, store=stores.empty),
         NOT_DURABLE: partial(service, store=stores.empty, command=("bench", "serve-forgetful"), keeps=False),
-        FULL: partial(service, store=partial(stores.full, ledger_rows)),
+        FULL: partial(service, store=partial(stores.kept, f"ledger-{ledger_rows}")),
     }
 
 

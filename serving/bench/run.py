@@ -78,7 +78,7 @@ def run_bench(plan: Plan, begin: Begin) -> BenchResult:
 
 def fill_ledger(plan: Plan, stores: Stores, new_filler: Callable[[], LedgerFiller], begin: Begin) -> None:
     """Bring the full ledger up to its number of decisions; what an earlier run left there counts."""
-    with stores.full(plan.ledger_rows) as url:
+    with stores.kept(f"ledger-{plan.ledger_rows}") as url:
         with opened(url) as engine:
             migrate(engine)
         if (present := count_decisions(url)) < plan.ledger_rows:

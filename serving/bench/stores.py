@@ -1,4 +1,4 @@
-"""Where the service under test keeps its decisions: an empty store for each start, or a full one that is kept."""
+"""Where what is measured keeps its rows: an empty store for each start, or a full one that is kept."""
 
 import shutil
 import tempfile
@@ -19,11 +19,11 @@ NAME = "fairstall_bench"
 
 
 class Stores(Protocol):
-    """`empty` makes a store and takes it away again; `full` is the one that is kept for so many decisions."""
+    """`empty` makes a store and takes it away again; `kept` is one that stays under its name, such as `ledger-1000`."""
 
     def empty(self) -> AbstractContextManager[str]: ...
 
-    def full(self, rows: int) -> AbstractContextManager[str]: ...
+    def kept(self, name: str) -> AbstractContextManager[str]: ...
 
 
 class SqliteStores:
@@ -40,8 +40,8 @@ class SqliteStores:
         finally:
             shutil.rmtree(folder)
 
-    def full(self, rows: int) -> AbstractContextManager[str]:
-        return nullcontext(f"sqlite:///{self._folder.absolute() / f'ledger-{rows}.sqlite'}")
+    def kept(self, name: str) -> AbstractContextManager[str]:
+        return nullcontext(f"sqlite:///{self._folder.absolute() / name}.sqlite")
 
 
 class PostgresStores:
@@ -62,11 +62,11 @@ class PostgresStores:
             self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     @contextmanager
-    def full(self, rows: int) -> Iterator[str]:
-        name = f"{NAME}_ledger_{rows}"
-        if not self._has(name):
-            self._run(f'CREATE DATABASE "{name}"')
-        yield self._named(name)
+    def kept(self, name: str) -> Iterator[str]:
+        database = f"{NAME}_{name.replace('-', '_')}"
+        if not self._has(database):
+            self._run(f'CREATE DATABASE "{database}"')
+        yield self._named(database)
 
     def _named(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)

@@ -117,10 +117,10 @@ def test_a_full_ledger_has_what_the_service_would_have_stored_and_is_kept(stores
     done: list[int] = []
     for wanted, until in ((6, NOW), (10, NOW + timedelta(hours=1))):
         filler = LedgerFiller(assessor, [OnnxScorer(tiny_bundle)], LISTINGS, until=until)
-        with stores.full(10) as url, opened(url) as engine:
+        with stores.kept("ledger-10") as url, opened(url) as engine:
             migrate(engine)
             filler.fill(engine, present=count_decisions(url), wanted=wanted, progress=done.append)
-    with stores.full(10) as url, opened(url) as engine, reading(engine) as connection:
+    with stores.kept("ledger-10") as url, opened(url) as engine, reading(engine) as connection:
         counts = [
             connection.execute(select(func.count()).select_from(table)).scalar_one()
             for table in (events, blocked_prints, cases, audit_leaves)
