@@ -1,6 +1,7 @@
 """Fixtures that every area shares: small real bundles and empty stores. What one area needs is in its own conftest."""
 
 import json
+import shutil
 import threading
 import uuid
 import warnings
@@ -107,27 +108,60 @@ def postgres_server() -> Iterator[str]:
         server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def tabled_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables and nothing in them, to be copied: to migrate one for each test takes minutes."""
+    file = tmp_path_factory.mktemp("tabled") / "records.sqlite"
+    _give_tables(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def tabled_postgres(postgres_server: str) -> str:
+    """The name of a database with all tables and nothing in them, to be copied."""
+    _give_tables(_create_database(postgres_server, "tabled"))
+    return "tabled"
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty store without tables; each test that uses it runs on SQLite and on PostgreSQL."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'records.sqlite'}"
-    import psycopg
+    """The URL of an empty store, without tables unless the test asks for an `engine`.
 
-    server, name = request.getfixturevalue("postgres_server"), f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return str(server).replace("/postgres?", f"/{name}?")
+    Each test that uses it runs on SQLite and on PostgreSQL.
+    """
+    tabled = "engine" in request.fixturenames
+    if request.param == "sqlite":
+        file = tmp_path / "records.sqlite"
+        if tabled:
+            shutil.copy(request.getfixturevalue("tabled_sqlite"), file)
+        return f"sqlite:///{file}"
+    template = request.getfixturevalue("tabled_postgres") if tabled else "template1"
+    return _create_database(request.getfixturevalue("postgres_server"), f"test_{uuid.uuid4().hex}", template)
 
 
 @pytest.fixture
 def engine(store_url: str) -> Iterator[Any]:
     """An engine on an empty store with all tables; each test that uses it runs on SQLite and on PostgreSQL."""
-    from fairstall.records.engine import migrate, open_engine
+    from fairstall.records.engine import open_engine
 
     opened = open_engine(store_url)
-    migrate(opened)
     yield opened
+    opened.dispose()
+
+
+def _create_database(server: str, name: str, template: str = "template1") -> str:
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def _give_tables(url: str) -> None:
+    from fairstall.records.engine import migrate, open_engine
+
+    opened = open_engine(url)
+    migrate(opened)
     opened.dispose()
 
 

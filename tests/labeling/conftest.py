@@ -1,5 +1,6 @@
 """A store with cases in it, people who review them, a clock that moves when it is asked, a console, and a browser."""
 
+import shutil
 import socket
 import threading
 from collections.abc import Callable
@@ -66,12 +67,11 @@ def store(engine, clock) -> Store:
 
 
 @pytest.fixture
-def sqlite_store(tmp_path, clock):
+def sqlite_store(tabled_sqlite, tmp_path, clock):
     """For what does not depend on the database."""
-    from fairstall.records.engine import migrate, open_engine
+    from fairstall.records.engine import open_engine
 
-    engine = open_engine(f"sqlite:///{tmp_path / 'records.sqlite'}")
-    migrate(engine)
+    engine = open_engine(f"sqlite:///{shutil.copy(tabled_sqlite, tmp_path / 'records.sqlite')}")
     yield store_on(engine, clock)
     engine.dispose()
 

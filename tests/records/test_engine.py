@@ -1,5 +1,6 @@
 """A store that is locked, full, gone or broken says so, and keeps nothing by halves."""
 
+import shutil
 import sqlite3
 import threading
 
@@ -17,9 +18,9 @@ BUGS = {exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupporte
 
 
 @pytest.fixture
-def sqlite(tmp_path):
-    engine = open_engine(f"sqlite:///{tmp_path / 'records.sqlite'}", busy_timeout_s=0.05)
-    migrate(engine)
+def sqlite(tabled_sqlite, tmp_path):
+    file = shutil.copy(tabled_sqlite, tmp_path / "records.sqlite")
+    engine = open_engine(f"sqlite:///{file}", busy_timeout_s=0.05)
     yield engine
     engine.dispose()
 

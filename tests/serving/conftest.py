@@ -1,5 +1,6 @@
 """A real scoring app over real HTTP on a tiny real bundle, for every test of this folder."""
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -157,9 +158,9 @@ def gated(tiny_bundle: Bundle) -> Iterator[Callable[..., tuple[Batcher, GatedSco
 
 
 @pytest.fixture
-def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(f"sqlite:///{tmp_path / 'records.sqlite'}", busy_timeout_s=0.1)
-    migrate(opened)
+def sqlite_engine(tabled_sqlite: Path, tmp_path: Path) -> Iterator[Engine]:
+    file = shutil.copy(tabled_sqlite, tmp_path / "records.sqlite")
+    opened = open_engine(f"sqlite:///{file}", busy_timeout_s=0.1)
     yield opened
     opened.dispose()
 
