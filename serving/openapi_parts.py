@@ -28,7 +28,12 @@ IDEMPOTENCY_KEY = {
     "name": HEADER,
     "in": "header",
     "description": "Repeat a request under its key and it is answered as it was the first time. Kept for 24 hours.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS, "pattern": r"^[\x21-\x7e]+$"},
+    # Spaces at its ends are not a part of a header's value.
+    "schema": {
+        "type": "string",
+        "maxLength": MAX_KEY_CHARACTERS,
+        "pattern": r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
+    },
 }
 REPLAYED = {"Idempotent-Replayed": {"description": "`true` when repeated.", "schema": {"const": "true"}}}
 REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
