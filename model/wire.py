@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import regex
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from fairstall.model.decide import Band, Doubt, Evidence, Finding, Outcome, Resemblance, Source
 from fairstall.model.decision import Assessment, Decision, Sampling, Versions
@@ -34,6 +34,11 @@ def _readable(text: str) -> str:
     if not text.isascii() and (pile := _PILE_OF_MARKS.search(text)):
         raise ValueError(f"has more than {MAX_COMBINING_MARKS} combining marks in a row at position {pile.start()}")
     return text
+
+
+def _whole(value: object) -> object:
+    """JSON knows one kind of number: 3.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Readable = AfterValidator(_readable)
@@ -87,7 +92,7 @@ class ListingBody(BaseModel):
     price: PriceBody | None = None
     language: LanguageTag | None = None
     market: ShortText | None = None
-    reach: Annotated[int, Field(ge=0, le=10**12)] | None = None
+    reach: Annotated[int, Field(ge=0, le=10**12), BeforeValidator(_whole)] | None = None
     attributes: Attributes = Field(default_factory=dict)
 
     def listing(self) -> Listing:

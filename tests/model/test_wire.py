@@ -135,3 +135,15 @@ def test_what_a_finding_resembles_survives_the_round_trip_and_older_rows_have_no
     assert assessment_from_body(body) == alike
     del body["findings"][0]["resembles"]
     assert assessment_from_body(body) == plain
+
+
+@pytest.mark.parametrize(("reach", "read"), [("3", 3), ("3.0", 3), ("0", 0), ("null", None)])
+def test_a_reach_is_a_whole_number_however_it_is_written(reach, read):
+    line = f'{{"listing_id": "l", "seller_id": "s", "title": "Mug", "description": "", "reach": {reach}}}'
+    assert parse_listing(line).reach == read
+
+
+@pytest.mark.parametrize("reach", ["3.5", '"3"', "true", "-1", "1e13"])
+def test_a_reach_that_is_no_number_of_people_is_refused(reach):
+    with pytest.raises(ListingError, match="reach"):
+        parse_listing(f'{{"listing_id": "l", "seller_id": "s", "title": "Mug", "description": "", "reach": {reach}}}')
