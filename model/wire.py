@@ -19,6 +19,7 @@ from fairstall.model.listing import Listing, Price
 
 MAX_TITLE_CHARACTERS = 1_000
 MAX_DESCRIPTION_CHARACTERS = 50_000
+MAX_REACH = 10**12
 MAX_COMBINING_MARKS = 64  # on one character; the longest in any living script is below 10
 
 _CONTROLS = r"\x00-\x08\x0e-\x1f\x7f"
@@ -38,7 +39,9 @@ def _readable(text: str) -> str:
 
 def _whole(value: object) -> object:
     """JSON knows one kind of number: 3.0 is a whole one."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(value, float | Decimal) and abs(value) <= MAX_REACH and value % 1 == 0:
+        return int(value)
+    return value
 
 
 Readable = AfterValidator(_readable)
@@ -92,7 +95,7 @@ class ListingBody(BaseModel):
     price: PriceBody | None = None
     language: LanguageTag | None = None
     market: ShortText | None = None
-    reach: Annotated[int, Field(ge=0, le=10**12), BeforeValidator(_whole)] | None = None
+    reach: Annotated[int, Field(ge=0, le=MAX_REACH), BeforeValidator(_whole)] | None = None
     attributes: Attributes = Field(default_factory=dict)
 
     def listing(self) -> Listing:

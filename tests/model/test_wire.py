@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from fairstall.model.decide import Band, Doubt, Evidence, Finding, Outcome, Rese
 from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.errors import ListingError
 from fairstall.model.wire import (
+    ListingBody,
     answer_body,
     assessment_body,
     assessment_from_body,
@@ -143,7 +145,13 @@ def test_a_reach_is_a_whole_number_however_it_is_written(reach, read):
     assert parse_listing(line).reach == read
 
 
-@pytest.mark.parametrize("reach", ["3.5", '"3"', "true", "-1", "1e13"])
+@pytest.mark.parametrize(("reach", "read"), [(3.0, 3), (Decimal("3.00"), 3), (Decimal("3e2"), 300)])
+def test_a_reach_that_was_read_from_json_already_is_a_whole_number_too(reach, read):
+    body = {"listing_id": "l", "seller_id": "s", "title": "Mug", "description": "", "reach": reach}
+    assert ListingBody.model_validate(body).reach == read
+
+
+@pytest.mark.parametrize("reach", ["3.5", '"3"', "true", "-1", "1e13", "1e400", "1e999999999"])
 def test_a_reach_that_is_no_number_of_people_is_refused(reach):
     with pytest.raises(ListingError, match="reach"):
         parse_listing(f'{{"listing_id": "l", "seller_id": "s", "title": "Mug", "description": "", "reach": {reach}}}')
