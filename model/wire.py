@@ -37,11 +37,11 @@ def _readable(text: str) -> str:
     return text
 
 
-def _whole(value: object) -> object:
+def _whole(value: Any) -> Any:
     """JSON knows one kind of number: 3.0 is a whole one."""
-    if isinstance(value, float | Decimal) and abs(value) <= MAX_REACH and value % 1 == 0:
-        return int(value)
-    return value
+    if not isinstance(value, float | Decimal) or abs(value) > MAX_REACH:
+        return value
+    return int(value) if value == int(value) else value
 
 
 Readable = AfterValidator(_readable)
