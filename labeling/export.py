@@ -25,11 +25,12 @@ def export_labels(engine: Engine, out: Path) -> Manifest:
     weight by its inverse.
     """
     with reading(engine) as connection:
-        found = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(_standing_reviews())
+        found = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(standing_reviews())
         return write_labels(out, _label_rows(found))
 
 
-def _standing_reviews() -> Select[Any]:
+def standing_reviews() -> Select[Any]:
+    """Reviews that nothing undid, of listings that are still there; those of one listing together, the latest last."""
     review = (reviews.c.verdict, reviews.c.policies, reviews.c.user_id, reviews.c.decided_at, cases.c.case_id)
     decision = (
         cases.c.reason,

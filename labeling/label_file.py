@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fairstall.model.wire import json_line
 
@@ -39,22 +40,31 @@ def manifest_path(file: Path) -> Path:
 
 def write_labels(file: Path, rows: Iterable[Mapping[str, Any]]) -> Manifest:
     """Write `rows` and their manifest. Both files appear whole or not at all; an earlier one is replaced."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     tally = _Tally()
-    arriving = file.with_name(f".{file.name}.arriving")
-    with arriving.open("wb") as out:
+    with arriving(file) as out:
         for row in rows:
             line = _one_line(row)
             tally.add(row, line)
             out.write(line)
-        out.flush()
-        os.fsync(out.fileno())
     manifest = replace(tally.manifest(), file=file.name)
-    arriving.replace(file)
-    listing = manifest_path(file).with_name(f".{manifest_path(file).name}.arriving")
-    listing.write_text(json.dumps(manifest.body(), indent=1) + "\n", encoding="utf-8")
-    listing.replace(manifest_path(file))
+    with arriving(manifest_path(file)) as out:
+        out.write(json.dumps(manifest.body(), indent=1).encode() + b"\n")
     return manifest
+
+
+@contextmanager
+def arriving(file: Path) -> Iterator[BinaryIO]:
+    """What is written in the block becomes `file` at its end, whole and on disk; after an error nothing has changed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f".{file.name}.arriving")
+    try:
+        with beside.open("wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _one_line(row: Mapping[str, Any]) -> bytes:

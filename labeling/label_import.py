@@ -60,8 +60,24 @@ def import_labels(file: Path, folder: Path, *, codes: Sequence[str]) -> Manifest
     `codes` are the policies in force. Raises InputError that names up to twenty wrong lines; then nothing is kept.
     """
     rows = _checked(file, frozenset(codes))
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return write_labels(folder / f"{file.stem}-{digest[:12]}.jsonl", rows)
+    return write_labels(kept_file(folder, file), rows)
+
+
+def kept_file(folder: Path, file: Path) -> Path:
+    """Where the labels of `file` are kept: under its name and the beginning of its SHA-256."""
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return folder / f"{file.stem}-{digest[:12]}.jsonl"
+
+
+def told(error: ValidationError) -> list[str]:
+    """pydantic's problems in our words, each with its field; the input itself is never repeated."""
+    return [_told(problem) for problem in error.errors(include_url=False, include_input=False)]
+
+
+def refusal(file: Path, problems: Sequence[str]) -> InputError:
+    """That nothing of `file` was kept, and the first twenty reasons."""
+    return InputError("\n".join([f"nothing was imported from {file}", *problems[:PROBLEMS_SHOWN]]))
 
 
 def _checked(file: Path, codes: frozenset[str]) -> list[Mapping[str, Any]]:
@@ -77,7 +93,7 @@ def _checked(file: Path, codes: frozenset[str]) -> list[Mapping[str, Any]]:
         if len(problems) >= PROBLEMS_SHOWN:
             break
     if problems:
-        raise InputError("\n".join([f"nothing was imported from {file}", *problems[:PROBLEMS_SHOWN]]))
+        raise refusal(file, problems)
     if not rows:
         raise InputError(f"nothing was imported from {file}: it has no labels")
     return rows
@@ -90,7 +106,7 @@ def _row(line: bytes) -> LabelBody | list[str]:
     try:
         return LabelBody.model_validate_json(line)
     except ValidationError as error:
-        return [_told(problem) for problem in error.errors(include_url=False, include_input=False)]
+        return told(error)
 
 
 def _misfits(label: LabelBody, codes: frozenset[str], first_lines: dict[str, int], number: int) -> list[str]:

@@ -1,12 +1,15 @@
-"""`fairstall user`, `export-labels` and `import-labels` as an operator types them."""
+"""`fairstall user`, `export-labels`, `export-tasks` and `import-labels` as an operator types them."""
 
 import json
 import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from fairstall.records.ledger import CaseReason
 
 PASSWORD = "three blind moderators"
 
@@ -88,3 +91,28 @@ def test_labels_go_out_and_in(fairstall, tmp_path):
     refused = fairstall("import-labels", str(mine))
     assert refused.returncode == 1
     assert f"{mine}:1: id: Field required" in refused.stderr
+
+
+def test_cases_go_to_label_studio_and_come_back_as_labels(fairstall, sqlite_store, tmp_path):
+    case_id = sqlite_store.open_case("Cane with a blade", reason=CaseReason.CONTROL, inclusion_probability=0.01)
+    store = ("--database", f"sqlite:///{tmp_path}/records.sqlite")
+    out = fairstall("export-tasks", "--limit", "5", *store)
+    assert (out.returncode, out.stdout) == (0, f"{tmp_path}/labels/tasks.json\n")
+    assert out.stderr == f"Tasks: 1, with the labeling configuration {tmp_path}/labels/tasks.xml\n"
+    (task,) = json.loads((tmp_path / "labels" / "tasks.json").read_text())
+    chosen = {"from_name": "policies", "type": "choices", "value": {"choices": ["prohibited/weapons"]}}
+    tasks = [{"id": 1, **task, "annotations": [{"result": [chosen]}]}, {"id": 2, **task, "annotations": []}]
+    (tmp_path / "mine.json").write_text(json.dumps(tasks))
+    kept = fairstall("import-labels", str(tmp_path / "mine.json"), "--format", "label-studio", *store)
+    assert kept.returncode == 0, kept.stderr
+    assert kept.stderr == "Tasks left out, not annotated: 1 (2)\n1 labels (1 violation)\n"
+    row = json.loads(Path(kept.stdout.strip()).read_text())
+    assert (row["case_id"], row["inclusion_probability"]) == (case_id, 0.01)
+
+
+def test_reviews_go_to_label_studio(fairstall, tmp_path):
+    out = fairstall("export-labels", "--format", "label-studio", "--email-domain", "example.com")
+    assert (out.returncode, out.stdout) == (0, f"{tmp_path}/labels/reviews.json\n")
+    assert {file.name for file in (tmp_path / "labels").iterdir()} == {"reviews.json", "reviews.xml"}
+    refused = fairstall("export-labels", "--email-domain", "example.com")
+    assert (refused.returncode, "goes with --format label-studio" in refused.stderr) == (1, True)
