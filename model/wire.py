@@ -37,9 +37,9 @@ def _readable(text: str) -> str:
     return text
 
 
-def _whole(value: Any) -> Any:
+def _whole(value: object) -> object:
     """JSON knows one kind of number: 3.0 is a whole one."""
-    if not isinstance(value, float | Decimal) or abs(value) > MAX_REACH:
+    if not isinstance(value, float | Decimal) or not -MAX_REACH <= value <= MAX_REACH:
         return value
     return int(value) if value == int(value) else value
 
