@@ -44,6 +44,7 @@ from fairstall.serving.service import ScoringService, Settled
 from fairstall.serving.shadow import Decided
 from fairstall.serving.shadowing import Shadowing
 from fairstall.serving.shell import Shell
+from fairstall.serving.stating import stating
 from fairstall.serving.tracing import Tracing
 from fairstall.serving.webhooks.background import CourierThread
 from fairstall.serving.writer import GroupCommit, SubmissionStore
@@ -156,8 +157,8 @@ def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit)
     probes = Probes(engine=parts.engine, model=parts.model, telemetry=parts.telemetry)
     inference = Inference(service=service, intake=intake, model=parts.model, probes=probes)
     for path, method, endpoint in (
-        ("/v1/score", "POST", endpoints.score),
-        ("/v1/score/batch", "POST", endpoints.score_batch),
+        ("/v1/score", "POST", stating(endpoints.score, parts.model)),
+        ("/v1/score/batch", "POST", stating(endpoints.score_batch, parts.model)),
         ("/v1/decisions/{decision_id}", "GET", endpoints.decision),
         ("/v1/policies", "GET", endpoints.policies),
         ("/v1/moderations", "POST", moderations.moderate),

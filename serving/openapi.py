@@ -31,6 +31,11 @@ _SIGNED_BY = {
     "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
     "webhook-signature": "`v1,` and base64 HMAC-SHA256 of id, timestamp and body; two of them during a rotation.",
 }
+_STATED = SERVICE | {
+    429: f"{SERVICE[429]} When too many are waiting, `on_timeout` says what the policies state for the listing.",
+    503: f"{SERVICE[503]} `on_timeout` says what the policies state for the listing.",
+}
+_UNANSWERED = {503: schema.Unanswered}
 
 
 @cache
@@ -66,7 +71,8 @@ def _scoring_paths() -> dict[str, Any]:
         "score",
         "Score one listing.",
         schema.Answer,
-        SERVICE,
+        _STATED,
+        own_errors=_UNANSWERED,
         headers=REPLAYED,
         links=leads_to("decision", decision_id="/decision_id"),
     )
@@ -74,7 +80,8 @@ def _scoring_paths() -> dict[str, Any]:
         "score_batch",
         "Score up to 100 listings.",
         schema.BatchAnswer,
-        SERVICE,
+        _STATED,
+        own_errors=_UNANSWERED,
         headers=REPLAYED,
         links=leads_to("decision", decision_id="/answers/0/decision_id"),
     )
@@ -129,6 +136,7 @@ def _schemas() -> dict[str, Any]:
         schema.StoredDecision,
         schema.BatchAnswer,
         schema.Problem,
+        schema.Unanswered,
         schema.Health,
         schema.Readiness,
         schema.PoliciesInForce,

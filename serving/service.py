@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -78,9 +77,8 @@ class ScoringService:
         A listing that cannot be scored in time is answered without scores where the policies state that it is to be
         reviewed or published, and refused where they state that it is to be held.
         """
-        with self._stating():
-            settled = await self._settle(listing)
-            return await self._store((settled,), tell(settled), key)
+        settled = await self._settle(listing)
+        return await self._store((settled,), tell(settled), key)
 
     async def many(
         self,
@@ -95,9 +93,8 @@ class ScoringService:
         `champion_scores` is for an answer that can name one model alone and has to tell its scores.
         """
         settle = self._settle_by_champion if champion_scores else self._settle
-        with self._stating():
-            settled = [_good(one) for one in await self._settle_all(listings, settle)]
-            return await self._store(settled, tell(settled), key)
+        settled = [_good(one) for one in await self._settle_all(listings, settle)]
+        return await self._store(settled, tell(settled), key)
 
     async def each(
         self,
@@ -110,12 +107,11 @@ class ScoringService:
 
         All others are stored or none. When every one failed, their first error is raised.
         """
-        with self._stating():
-            settled = await self._settle_all(listings, self._settle)
-            good = [one for one in settled if isinstance(one, Settled)]
-            if settled and not good:
-                _good(settled[0])
-            return await self._store(good, tell(settled), key)
+        settled = await self._settle_all(listings, self._settle)
+        good = [one for one in settled if isinstance(one, Settled)]
+        if settled and not good:
+            _good(settled[0])
+        return await self._store(good, tell(settled), key)
 
     async def _settle_all(
         self, listings: Sequence[Listing], settle: Callable[[Listing], Awaitable[Settled]]
@@ -156,15 +152,6 @@ class ScoringService:
     async def _settle_by_champion(self, listing: Listing) -> Settled:
         batcher = self._model.batcher
         return self._settled(listing, await batcher.score(listing), batcher.assessor)
-
-    @contextmanager
-    def _stating(self) -> Iterator[None]:
-        """Whatever keeps a listing from being answered says what the policies state for it."""
-        try:
-            yield
-        except ServiceError as error:
-            error.on_timeout = self._model.batcher.assessor.policies.on_timeout
-            raise
 
     async def _by_canary(self, canary: Batcher, listing: Listing) -> Scored | None:
         """None when it fails, so that the champion scores the listing. Raises DeadlineExceeded: it is too late then."""
