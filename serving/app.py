@@ -36,7 +36,7 @@ from fairstall.serving.metrics import Telemetry
 from fairstall.serving.moderations import Moderations
 from fairstall.serving.openapi import openapi_document
 from fairstall.serving.probes import Probes
-from fairstall.serving.problems import NoSuchMethod
+from fairstall.serving.problems import INTERNAL, NoSuchMethod, kind_of
 from fairstall.serving.rates import Rates
 from fairstall.serving.reload import BundleWatch, Canary, ModelInService
 from fairstall.serving.sealing import SealingPasses
@@ -212,6 +212,8 @@ async def _delivering(courier: CourierThread | None) -> AsyncIterator[None]:
 async def _problem(request: Request, error: Exception) -> Response:
     if isinstance(error, StoreUnavailable):
         log.error("request %s: %s", request.state.request_id, error)
+    elif kind_of(error).status == INTERNAL.status:
+        log.error("request %s failed", request.state.request_id, exc_info=error)
     return _told(request, error)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,6 +21,7 @@ from fairstall.serving.entries import ledger_entry
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.passage import Passage
+from fairstall.serving.problems import FailedAt
 from fairstall.serving.reload import ModelInService
 from fairstall.serving.tracing import stage, tell_of_listing
 from fairstall.serving.writer import GroupCommit
@@ -82,7 +83,7 @@ class ScoringService:
 
     async def many(
         self,
-        listings: Sequence[Listing],
+        listings: Mapping[str, Listing],
         *,
         tell: Callable[[Sequence[Settled]], bytes],
         key: RequestKey | None,
@@ -90,10 +91,11 @@ class ScoringService:
     ) -> Produced:
         """The answer for a batch, told of its listings in their order; all of it is stored or none.
 
+        They come by their place in the request. Raises FailedAt, which names those that failed.
         `champion_scores` is for an answer that can name one model alone and has to tell its scores.
         """
         settle = self._settle_by_champion if champion_scores else self._settle
-        settled = [_good(one) for one in await self._settle_all(listings, settle)]
+        settled = _all_good(listings, await self._settle_all([*listings.values()], settle))
         return await self._store(settled, tell(settled), key)
 
     async def each(
@@ -110,7 +112,7 @@ class ScoringService:
         settled = await self._settle_all(listings, self._settle)
         good = [one for one in settled if isinstance(one, Settled)]
         if settled and not good:
-            _good(settled[0])
+            raise next(one for one in settled if isinstance(one, Exception))
         return await self._store(good, tell(settled), key)
 
     async def _settle_all(
@@ -221,10 +223,11 @@ def one_model(settled: Sequence[Settled]) -> str:
     return versions.pop()
 
 
-def _good(settled: Settled | Exception) -> Settled:
-    if isinstance(settled, Exception):
-        raise settled
-    return settled
+def _all_good(places: Iterable[str], settled: Sequence[Settled | Exception]) -> list[Settled]:
+    failed = {place: one for place, one in zip(places, settled, strict=True) if isinstance(one, Exception)}
+    if failed:
+        raise FailedAt([*failed]) from ExceptionGroup("one error for each place", [*failed.values()])
+    return [one for one in settled if isinstance(one, Settled)]
 
 
 async def _all_or_none(works: Sequence[Any]) -> None:
