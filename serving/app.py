@@ -32,6 +32,7 @@ from fairstall.serving.inference import MODEL_ADDRESSES, Inference
 from fairstall.serving.intake import Intake
 from fairstall.serving.limits import Limits
 from fairstall.serving.looking import look_for_ever
+from fairstall.serving.lookups import Lookups
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.moderations import Moderations
 from fairstall.serving.openapi import openapi_document
@@ -144,17 +145,19 @@ def _offer(shadowing: Shadowing | None, settled: Sequence[Settled]) -> None:
                 shadowing.offer(Decided(one.decision, one.prepared, one.assessor))
 
 
-def _intake(parts: Parts, ledger: Ledger) -> Intake:
-    authenticator = Authenticator(parts.engine, remembered_s=parts.limits.key_cache_s, now=parts.clock)
-    once = OncePerKey(ledger, parts.clock)
+def _intake(parts: Parts, ledger: Ledger, lookups: Lookups) -> Intake:
+    remembered_s = parts.limits.key_cache_s
+    authenticator = Authenticator(parts.engine, remembered_s=remembered_s, lookups=lookups, now=parts.clock)
+    once = OncePerKey(ledger, lookups, parts.clock)
     return Intake(authenticator=authenticator, rates=Rates(), once=once, limits=parts.limits)
 
 
 def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit) -> None:
-    service, intake = _service(parts, writer), _intake(parts, ledger)
-    endpoints = Endpoints(service=service, intake=intake, ledger=ledger, model=parts.model)
+    lookups = Lookups(parts.limits.store_deadline_s)
+    service, intake = _service(parts, writer), _intake(parts, ledger, lookups)
+    endpoints = Endpoints(service=service, intake=intake, ledger=ledger, lookups=lookups, model=parts.model)
     moderations = Moderations(service=service, intake=intake)
-    probes = Probes(engine=parts.engine, model=parts.model, telemetry=parts.telemetry)
+    probes = Probes(engine=parts.engine, lookups=lookups, model=parts.model, telemetry=parts.telemetry)
     inference = Inference(service=service, intake=intake, model=parts.model, probes=probes)
     for path, method, endpoint in (
         ("/v1/score", "POST", stating(endpoints.score, parts.model)),
