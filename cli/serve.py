@@ -160,7 +160,8 @@ def build_scoring_app(
         from fairstall.serving.sealing import SealingPasses
 
         engine = migrated_store(database, deadline_s=store_deadline_s)
-        courier = webhook_courier(engine, telemetry, webhook_networks)
+        tracing = request_tracing() if traces_wanted() else None
+        courier = webhook_courier(engine, telemetry, webhook_networks, tracing)
         model = ModelInService(opening.result(), telemetry)
     watch = None if bundle else BundleWatch(folder, model, opened, telemetry, seen=seen)
     log.info("serving %s", model.batcher.assessor.versions.model)
@@ -174,7 +175,7 @@ def build_scoring_app(
             courier=courier,
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),
-            tracing=request_tracing() if traces_wanted() else None,
+            tracing=tracing,
         )
     )
 
@@ -239,7 +240,9 @@ def blocked_index(limits: "Limits", threshold: float) -> "BlockedIndex | None":
     return BlockedIndex(most=limits.blocked_prints, threshold=threshold) if threshold else None
 
 
-def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> "CourierThread":
+def webhook_courier(
+    engine: "Engine", telemetry: "Telemetry", networks: str, tracing: "Tracing | None"
+) -> "CourierThread":
     """What delivers the store's events while the app runs. Raises SetupError for networks that cannot be read."""
     from fairstall.records.deliveries import DeliveryQueue
     from fairstall.serving.app import utc_now
@@ -249,11 +252,11 @@ def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> 
     from fairstall.serving.webhooks.sender import Sender
 
     rules = AddressRules(read_networks(networks))
-    return CourierThread(Courier(DeliveryQueue(engine), Sender(rules), telemetry, utc_now))
+    return CourierThread(Courier(DeliveryQueue(engine), Sender(rules), telemetry, utc_now, tracing=tracing))
 
 
 def request_tracing() -> "Tracing":
-    """What traces requests, set up by OpenTelemetry's own variables. Raises MissingExtra."""
+    """What traces requests and webhooks, set up by OpenTelemetry's own variables. Raises MissingExtra."""
     try:
         from fairstall.serving.open_telemetry import export_traces
     except ModuleNotFoundError as error:

@@ -31,6 +31,7 @@ _SIGNED_BY = {
     "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
     "webhook-signature": "`v1,` and base64 HMAC-SHA256 of id, timestamp and body; two of them during a rotation.",
 }
+_TRACED_BY = {"traceparent": "The trace of this attempt (W3C Trace Context), where the service is traced; not signed."}
 _STATED = SERVICE | {
     429: f"{SERVICE[429]} When too many are waiting, `on_timeout` says what the policies state for the listing.",
     503: f"{SERVICE[503]} `on_timeout` says what the policies state for the listing.",
@@ -113,9 +114,10 @@ def _probe_paths() -> dict[str, Any]:
 
 
 def _webhook(kind: str) -> dict[str, Any]:
+    text = {"in": "header", "schema": {"type": "string"}}
     headers = [
-        {"name": name, "in": "header", "required": True, "description": said, "schema": {"type": "string"}}
-        for name, said in _SIGNED_BY.items()
+        text | {"name": name, "required": name in _SIGNED_BY, "description": said}
+        for name, said in (_SIGNED_BY | _TRACED_BY).items()
     ]
     return {
         "operationId": kind.replace(".", "_"),
