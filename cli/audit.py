@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairstall.cli.counts import counted
 from fairstall.cli.progress import progress
 from fairstall.cli.settings import (
     DEFAULT_HOME,
@@ -44,7 +45,7 @@ def seal(
 
     with patient_store(home, database) as engine:
         rows = seal_late(engine, utc_now, actor=operator(), reason=late) if late else seal_all(engine, utc_now)
-    typer.echo(f"{rows:,} rows sealed")
+    typer.echo(f"{counted(rows, 'row', 'rows')} sealed")
 
 
 @app.command()
@@ -95,12 +96,14 @@ def utc_now() -> datetime:
 
 def _told(found: Verified) -> Iterator[str]:
     if found.head is None:
-        yield f"nothing is sealed yet; {found.unsealed:,} rows wait for a seal"
+        yield f"nothing is sealed yet; {counted(found.unsealed, 'row waits', 'rows wait')} for a seal"
         return
-    yield f"{found.rows:,} rows in {found.seals:,} seals are as they were sealed; {found.unsealed:,} wait for a seal"
+    rows, seals = counted(found.rows, "row", "rows"), counted(found.seals, "seal", "seals")
+    stand = "is as it was" if found.rows == 1 else "are as they were"
+    yield f"{rows} in {seals} {stand} sealed; {counted(found.unsealed, 'waits', 'wait')} for a seal"
     if found.archived:
         looked = "not looked at" if found.passed_over else "read from the archive"
-        yield f"{found.archived:,} of them were {looked}"
-    for day, rows in sorted(found.erased.items()):
-        yield f"{rows:,} of them were erased on {day}"
+        yield f"{counted(found.archived, 'of them was', 'of them were')} {looked}"
+    for day, erased in sorted(found.erased.items()):
+        yield f"{counted(erased, 'of them was', 'of them were')} erased on {day}"
     yield f"head {found.head.hash}"

@@ -4,11 +4,13 @@ from fairstall.cli.settings import (
     DEFAULT_HOME,
     DEFAULT_HOST,
     DEFAULT_PORT,
+    DEFAULT_STORE_DEADLINE_S,
     DatabaseSetting,
     HomeSetting,
     HostSetting,
     PoliciesSetting,
     PortSetting,
+    StoreDeadlineSetting,
     database_url,
 )
 
@@ -19,6 +21,7 @@ def console(
     port: PortSetting = DEFAULT_PORT,
     database: DatabaseSetting = None,
     policies: PoliciesSetting = None,
+    store_deadline: StoreDeadlineSetting = DEFAULT_STORE_DEADLINE_S,
 ) -> None:
     """Serve the review console under /console, without the scoring API."""
     import uvicorn
@@ -30,7 +33,7 @@ def console(
     from fairstall.model.policy_file import load_policies, starter_policies
     from fairstall.records.engine import migrate, open_engine
 
-    engine = open_engine(database_url(home, database))
+    engine = open_engine(database_url(home, database), deadline_s=store_deadline)
     migrate(engine)
     in_force = load_policies(policies) if policies else starter_policies()
     app = Starlette(

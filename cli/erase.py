@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from fairstall.cli.audit import patient_store, utc_now
+from fairstall.cli.counts import counted
 from fairstall.cli.progress import progress
 from fairstall.cli.settings import DEFAULT_HOME, ArchiveSetting, DatabaseSetting, HomeSetting, archive_folder
 from fairstall.model.errors import InputError
@@ -32,12 +33,12 @@ def erase(
         held = erasure.held()
         if dry_run:
             typer.echo(
-                f"{held.decisions:,} decisions on {held.listings:,} texts, {held.reviews:,} notes, "
-                f"{held.open_cases:,} open cases; {held.archived:,} archived decisions"
+                f"{counted(held.decisions, 'decision', 'decisions')} on {counted(held.listings, 'text', 'texts')}, "
+                f"{counted(held.reviews, 'note', 'notes')}, {counted(held.open_cases, 'open case', 'open cases')}; "
+                f"{counted(held.archived, 'archived decision', 'archived decisions')}"
             )
             return
         with progress("decisions", held.decisions) as advance:
             erased = erasure.run(actor=operator(), reason=reason, advance=advance)
-    typer.echo(
-        f"{erased.decisions:,} decisions and {erased.reviews:,} notes erased; the seller is {erased.pseudonym} now"
-    )
+    decisions, notes = counted(erased.decisions, "decision", "decisions"), counted(erased.reviews, "note", "notes")
+    typer.echo(f"{decisions} and {notes} erased; the seller is {erased.pseudonym} now")

@@ -22,6 +22,7 @@ from fairstall.cli.settings import (
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     DEFAULT_REMEMBERED_TEXTS,
+    DEFAULT_STORE_DEADLINE_S,
     TRACES_TO,
     BundleSetting,
     ControlRateSetting,
@@ -33,6 +34,7 @@ from fairstall.cli.settings import (
     PoliciesSetting,
     PortSetting,
     RememberedTextsSetting,
+    StoreDeadlineSetting,
     WebhookNetworksSetting,
     database_url,
     models_folder,
@@ -84,6 +86,7 @@ def serve(
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
     deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
+    store_deadline: StoreDeadlineSetting = DEFAULT_STORE_DEADLINE_S,
     remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
@@ -99,6 +102,7 @@ def serve(
         control_rate=control_rate,
         near_duplicates=near_duplicates,
         deadline_s=deadline,
+        store_deadline_s=store_deadline,
         remembered_texts=remembered_texts,
         webhook_networks=webhook_networks,
     )
@@ -115,6 +119,7 @@ def build_scoring_app(
     webhook_networks: str = "",
     near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
     deadline_s: float = DEFAULT_DEADLINE_S,
+    store_deadline_s: float = DEFAULT_STORE_DEADLINE_S,
     remembered_texts: int = DEFAULT_REMEMBERED_TEXTS,
     store: "SubmissionStore | None" = None,
 ) -> "FastAPI":
@@ -132,7 +137,7 @@ def build_scoring_app(
     from fairstall.serving.reload import BundleWatch, ModelInService, pointer_signature
 
     home.mkdir(parents=True, exist_ok=True)
-    limits = Limits(deadline_s=deadline_s, remembered_texts=remembered_texts)
+    limits = Limits(deadline_s=deadline_s, store_deadline_s=store_deadline_s, remembered_texts=remembered_texts)
     telemetry, folder = Telemetry(), models_folder(home)
     seen = pointer_signature(folder / POINTER_FILE)
     policy_set = load_policies(policies) if policies else starter_policies()
@@ -154,8 +159,9 @@ def build_scoring_app(
         from fairstall.serving.blocked_watch import BlockedWatch
         from fairstall.serving.sealing import SealingPasses
 
-        engine = migrated_store(database)
-        courier = webhook_courier(engine, telemetry, webhook_networks)
+        engine = migrated_store(database, deadline_s=store_deadline_s)
+        tracing = request_tracing() if traces_wanted() else None
+        courier = webhook_courier(engine, telemetry, webhook_networks, tracing)
         model = ModelInService(opening.result(), telemetry)
     watch = None if bundle else BundleWatch(folder, model, opened, telemetry, seen=seen)
     log.info("serving %s", model.batcher.assessor.versions.model)
@@ -169,16 +175,16 @@ def build_scoring_app(
             courier=courier,
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),
-            tracing=request_tracing() if traces_wanted() else None,
+            tracing=tracing,
         )
     )
 
 
-def migrated_store(database: str) -> "Engine":
-    """The store at its newest schema. Raises SetupError or StoreUnavailable."""
+def migrated_store(database: str, *, deadline_s: float) -> "Engine":
+    """The store at its newest schema; what comes later has a deadline. Raises SetupError or StoreUnavailable."""
     from fairstall.records.engine import migrate, open_engine
 
-    engine = open_engine(database)
+    engine = open_engine(database, deadline_s=deadline_s)
     migrate(engine)
     return engine
 
@@ -234,7 +240,9 @@ def blocked_index(limits: "Limits", threshold: float) -> "BlockedIndex | None":
     return BlockedIndex(most=limits.blocked_prints, threshold=threshold) if threshold else None
 
 
-def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> "CourierThread":
+def webhook_courier(
+    engine: "Engine", telemetry: "Telemetry", networks: str, tracing: "Tracing | None"
+) -> "CourierThread":
     """What delivers the store's events while the app runs. Raises SetupError for networks that cannot be read."""
     from fairstall.records.deliveries import DeliveryQueue
     from fairstall.serving.app import utc_now
@@ -244,11 +252,11 @@ def webhook_courier(engine: "Engine", telemetry: "Telemetry", networks: str) -> 
     from fairstall.serving.webhooks.sender import Sender
 
     rules = AddressRules(read_networks(networks))
-    return CourierThread(Courier(DeliveryQueue(engine), Sender(rules), telemetry, utc_now))
+    return CourierThread(Courier(DeliveryQueue(engine), Sender(rules), telemetry, utc_now, tracing=tracing))
 
 
 def request_tracing() -> "Tracing":
-    """What traces requests, set up by OpenTelemetry's own variables. Raises MissingExtra."""
+    """What traces requests and webhooks, set up by OpenTelemetry's own variables. Raises MissingExtra."""
     try:
         from fairstall.serving.open_telemetry import export_traces
     except ModuleNotFoundError as error:

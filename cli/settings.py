@@ -21,6 +21,7 @@ DEFAULT_PORT = 8000
 DEFAULT_CONTROL_RATE = 0.01
 DEFAULT_NEAR_DUPLICATES = 0.75
 DEFAULT_DEADLINE_S = 5.0
+DEFAULT_STORE_DEADLINE_S = 6.0
 DEFAULT_REMEMBERED_TEXTS = 20_000
 TRACES_TO = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 TRACES_BY = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -99,6 +100,16 @@ DeadlineSetting: TypeAlias = Annotated[
         min=0.05,
         max=60.0,
         help="Seconds that a listing may wait for its scores; then it becomes what the policies state as on_timeout.",
+    ),
+]
+StoreDeadlineSetting: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--store-deadline",
+        envvar="FAIRSTALL_STORE_DEADLINE",
+        min=2.0,
+        max=60.0,
+        help="Seconds that the database may keep a request waiting, a second less for a lock; then it is answered 503.",
     ),
 ]
 RememberedTextsSetting: TypeAlias = Annotated[

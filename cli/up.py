@@ -19,6 +19,7 @@ from fairstall.cli.settings import (
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     DEFAULT_REMEMBERED_TEXTS,
+    DEFAULT_STORE_DEADLINE_S,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
@@ -29,6 +30,7 @@ from fairstall.cli.settings import (
     PoliciesSetting,
     PortSetting,
     RememberedTextsSetting,
+    StoreDeadlineSetting,
     WebhookNetworksSetting,
     database_url,
 )
@@ -58,6 +60,7 @@ def up(
     control_rate: ControlRateSetting = DEFAULT_CONTROL_RATE,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
     deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
+    store_deadline: StoreDeadlineSetting = DEFAULT_STORE_DEADLINE_S,
     remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
@@ -77,10 +80,11 @@ def up(
         control_rate=control_rate,
         near_duplicates=near_duplicates,
         deadline_s=deadline,
+        store_deadline_s=store_deadline,
         remembered_texts=remembered_texts,
         webhook_networks=webhook_networks,
     )
-    engine = open_engine(url)
+    engine = open_engine(url, deadline_s=store_deadline)
     mount_console(app, engine, load_policies(policies) if policies else starter_policies())
     login = first_login(engine, home, lambda: datetime.now(UTC))
     typer.echo(welcome(f"http://{reachable(host)}:{listener.getsockname()[1]}", login))

@@ -67,7 +67,7 @@ class BlockedPrints:
         return self._read(query.order_by(blocked_prints.c.changed_at, blocked_prints.c.decision_id))
 
     def _read(self, query: Select[Any]) -> list[BlockedPrint]:
-        with reading(self._engine) as connection:
+        with reading(self._engine, patient=True) as connection:
             return [_blocked_print(row) for row in connection.execute(query)]
 
 

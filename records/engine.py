@@ -21,10 +21,12 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from fairstall.model.errors import SetupError
+from fairstall.records.deadline import due_within
 from fairstall.records.errors import store_errors
 from fairstall.records.turns import Turns
 
 BUSY_TIMEOUT_S = 5.0
+ANSWER_S = 1.0  # before a deadline a server has to say by itself that something is locked
 PATIENT_S = 60.0  # the timeout of commands that may wait for those who store decisions
 ASKED_FOR_EVERY_S = 0.1  # how long SQLite lets a waiting writer sleep at most
 CONNECTIONS = 8
@@ -32,16 +34,22 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 0x0FA1257A11  # any numbers, as long as they stay the same
 _KEEPING_LOCK = 0x0FA1257A12
 _READS = "fairstall_reads"
+_WITHIN_S = "fairstall_within_s"
 
 
 _TURNS: "WeakKeyDictionary[Engine, Turns]" = WeakKeyDictionary()
 
 
-def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, deadline_s: float | None = None) -> Engine:
     """An engine for `sqlite:///FILE` or `postgresql://...`; an SQLite file is made when there is none.
+
+    A transaction waits `busy_timeout_s` for each lock. With a `deadline_s` it waits ANSWER_S less for locks, and on
+    PostgreSQL so long for everything together: the connection to a server that says nothing is cut then.
 
     Raises SetupError for a URL of another kind and StoreUnavailable for a file that cannot be opened.
     """
+    if deadline_s is not None:
+        busy_timeout_s = deadline_s - ANSWER_S
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -49,26 +57,43 @@ def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed, busy_timeout_s)
     if parsed.get_backend_name() in ("postgresql", "postgres"):
-        return _open_postgres(parsed.set(drivername="postgresql+psycopg"), busy_timeout_s)
+        return _open_postgres(parsed.set(drivername="postgresql+psycopg"), busy_timeout_s, deadline_s)
     raise SetupError(f"{parsed.drivername} is no database that Fairstall keeps records in: use sqlite or postgresql")
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that may write: committed at the end, undone by any exception."""
-    with store_errors(), _turn_to_write(engine), engine.begin() as connection:
+def writing(engine: Engine, *, patient: bool = False) -> Iterator[Connection]:
+    """One transaction that may write: committed at the end, undone by any exception.
+
+    `patient`: nobody waits for it, so that the engine's deadline, where it has one, is PATIENT_S.
+    """
+    within_s = _time_for(engine, patient=patient)
+    with store_errors(), due_within(within_s), _turn_to_write(engine), engine.begin() as connection:
         yield connection
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
+def reading(engine: Engine, *, patient: bool = False) -> Iterator[Connection]:
     """One transaction that only reads; on SQLite it neither waits for a writer nor holds one up."""
-    with store_errors(), engine.connect().execution_options(**{_READS: True}) as connection, connection.begin():
+    with (
+        store_errors(),
+        due_within(_time_for(engine, patient=patient)),
+        engine.connect().execution_options(**{_READS: True}) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
+def _time_for(engine: Engine, *, patient: bool) -> float | None:
+    within_s: float | None = engine.get_execution_options().get(_WITHIN_S)
+    return PATIENT_S if within_s and patient else within_s
+
+
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version, in one transaction; processes that start together take turns."""
+    """Bring the schema to the newest version, in one transaction; processes that start together take turns.
+
+    It takes as long as it takes.
+    """
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     with store_errors(), engine.connect() as connection, _references_unchecked(connection), connection.begin():
@@ -143,18 +168,24 @@ def _to_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _open_postgres(url: URL, busy_timeout_s: float) -> Engine:
-    return create_engine(
+def _open_postgres(url: URL, busy_timeout_s: float, deadline_s: float | None) -> Engine:
+    from fairstall.records.postgres import TimedConnection
+
+    engine = create_engine(
         url,
         pool_size=CONNECTIONS,
+        pool_timeout=deadline_s or PATIENT_S,
         pool_pre_ping=True,
         json_serializer=_to_json,
+        execution_options={_WITHIN_S: deadline_s},
         connect_args={
             "connect_timeout": max(2, round(busy_timeout_s)),
             "tcp_user_timeout": round(2_000 * busy_timeout_s),
             "options": f"-c lock_timeout={round(1_000 * busy_timeout_s)}",
         },
     )
+    event.listen(engine, "do_connect", lambda _dialect, _record, given, named: TimedConnection.in_time(*given, **named))
+    return engine
 
 
 def _open_sqlite(url: URL, busy_timeout_s: float) -> Engine:

@@ -66,13 +66,13 @@ class Sealing:
     def next(self) -> Seal | None:
         """Seal up to 500 rows; None when all are sealed. Raises StoreUnavailable."""
         while True:
-            with reading(self._engine) as connection:
+            with reading(self._engine, patient=True) as connection:
                 last = newest_seal(connection)
                 found = self._unsealed(connection, last)
             if not found:
                 return None
             seal, rows = self._made(last, found)
-            with writing(self._engine) as connection:
+            with writing(self._engine, patient=True) as connection:
                 take_keeping_turn(connection)
                 if newest_seal(connection) == last and _unchanged(connection, found):
                     connection.execute(insert(audit_seals), [asdict(seal)])

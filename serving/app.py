@@ -32,11 +32,12 @@ from fairstall.serving.inference import MODEL_ADDRESSES, Inference
 from fairstall.serving.intake import Intake
 from fairstall.serving.limits import Limits
 from fairstall.serving.looking import look_for_ever
+from fairstall.serving.lookups import Lookups
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.moderations import Moderations
 from fairstall.serving.openapi import openapi_document
 from fairstall.serving.probes import Probes
-from fairstall.serving.problems import NoSuchMethod
+from fairstall.serving.problems import INTERNAL, NoSuchMethod, kind_of
 from fairstall.serving.rates import Rates
 from fairstall.serving.reload import BundleWatch, Canary, ModelInService
 from fairstall.serving.sealing import SealingPasses
@@ -44,6 +45,7 @@ from fairstall.serving.service import ScoringService, Settled
 from fairstall.serving.shadow import Decided
 from fairstall.serving.shadowing import Shadowing
 from fairstall.serving.shell import Shell
+from fairstall.serving.stating import stating
 from fairstall.serving.tracing import Tracing
 from fairstall.serving.webhooks.background import CourierThread
 from fairstall.serving.writer import GroupCommit, SubmissionStore
@@ -143,21 +145,23 @@ def _offer(shadowing: Shadowing | None, settled: Sequence[Settled]) -> None:
                 shadowing.offer(Decided(one.decision, one.prepared, one.assessor))
 
 
-def _intake(parts: Parts, ledger: Ledger) -> Intake:
-    authenticator = Authenticator(parts.engine, remembered_s=parts.limits.key_cache_s, now=parts.clock)
-    once = OncePerKey(ledger, parts.clock)
+def _intake(parts: Parts, ledger: Ledger, lookups: Lookups) -> Intake:
+    remembered_s = parts.limits.key_cache_s
+    authenticator = Authenticator(parts.engine, remembered_s=remembered_s, lookups=lookups, now=parts.clock)
+    once = OncePerKey(ledger, lookups, parts.clock)
     return Intake(authenticator=authenticator, rates=Rates(), once=once, limits=parts.limits)
 
 
 def _add_routes(app: FastAPI, parts: Parts, ledger: Ledger, writer: GroupCommit) -> None:
-    service, intake = _service(parts, writer), _intake(parts, ledger)
-    endpoints = Endpoints(service=service, intake=intake, ledger=ledger, model=parts.model)
+    lookups = Lookups(parts.limits.store_deadline_s)
+    service, intake = _service(parts, writer), _intake(parts, ledger, lookups)
+    endpoints = Endpoints(service=service, intake=intake, ledger=ledger, lookups=lookups, model=parts.model)
     moderations = Moderations(service=service, intake=intake)
-    probes = Probes(engine=parts.engine, model=parts.model, telemetry=parts.telemetry)
+    probes = Probes(engine=parts.engine, lookups=lookups, model=parts.model, telemetry=parts.telemetry)
     inference = Inference(service=service, intake=intake, model=parts.model, probes=probes)
     for path, method, endpoint in (
-        ("/v1/score", "POST", endpoints.score),
-        ("/v1/score/batch", "POST", endpoints.score_batch),
+        ("/v1/score", "POST", stating(endpoints.score, parts.model)),
+        ("/v1/score/batch", "POST", stating(endpoints.score_batch, parts.model)),
         ("/v1/decisions/{decision_id}", "GET", endpoints.decision),
         ("/v1/policies", "GET", endpoints.policies),
         ("/v1/moderations", "POST", moderations.moderate),
@@ -211,6 +215,8 @@ async def _delivering(courier: CourierThread | None) -> AsyncIterator[None]:
 async def _problem(request: Request, error: Exception) -> Response:
     if isinstance(error, StoreUnavailable):
         log.error("request %s: %s", request.state.request_id, error)
+    elif kind_of(error).status == INTERNAL.status:
+        log.error("request %s failed", request.state.request_id, exc_info=error)
     return _told(request, error)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from fairstall.model.errors import Forbidden, Unauthorized
 from fairstall.records.keys import KEY_PREFIX, ApiKey, Scope, find_key, key_digest
+from fairstall.serving.lookups import Lookups
 
 MOST_REMEMBERED = 10_000
 MAX_KEY_CHARACTERS = 100
@@ -25,11 +26,13 @@ class Authenticator:
         engine: Engine,
         *,
         remembered_s: float,
+        lookups: Lookups,
         clock: Callable[[], float] = monotonic,
         now: Callable[[], datetime],
     ) -> None:
         self._engine = engine
         self._remembered_s = remembered_s
+        self._lookups = lookups
         self._clock = clock
         self._now = now
         self._known: dict[str, tuple[ApiKey, float]] = {}
@@ -68,7 +71,7 @@ class Authenticator:
         """Ask the store, together with everybody who asks for the same key meanwhile."""
         task = self._asked.get(digest)
         if task is None:
-            task = asyncio.create_task(asyncio.to_thread(find_key, self._engine, secret))
+            task = asyncio.create_task(self._lookups.ask(find_key, self._engine, secret))
             self._asked[digest] = task
             task.add_done_callback(lambda _task: self._asked.pop(digest, None))
         return await asyncio.shield(task)

@@ -82,7 +82,9 @@ class BlockedIndex:
         self._ids: set[str] = set()
         self._state = _State()
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """How many are compared with. Not `__len__`: an index that is still empty would count as none at all."""
         return len(self._ids)
 
     def change(self, prints: "Sequence[BlockedPrint]") -> None:

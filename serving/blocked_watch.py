@@ -44,7 +44,7 @@ class BlockedWatch:
         """Take up what was blocked or overturned since. Raises StoreUnavailable."""
         with self._turns:
             self.index.change(self._read())
-        self._telemetry.compares_with(len(self.index))
+        self._telemetry.compares_with(self.index.count)
 
     def _read(self) -> list[BlockedPrint]:
         if self._last is None:

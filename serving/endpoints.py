@@ -1,6 +1,5 @@
 """Fairstall's own endpoints: who asks, what they sent, and how it is answered. The work is `service`'s."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -20,6 +19,7 @@ from fairstall.records.ledger import Ledger
 from fairstall.serving.bodies import read_json, read_listing, read_listings
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.intake import Intake, json_response
+from fairstall.serving.lookups import Lookups
 from fairstall.serving.problems import problem_body
 from fairstall.serving.reload import ModelInService
 from fairstall.serving.service import ScoringService, Settled
@@ -34,10 +34,13 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 class Endpoints:
     """`POST /v1/score`, `POST /v1/score/batch`, `GET /v1/decisions/{decision_id}` and `GET /v1/policies`."""
 
-    def __init__(self, *, service: ScoringService, intake: Intake, ledger: Ledger, model: ModelInService) -> None:
+    def __init__(
+        self, *, service: ScoringService, intake: Intake, ledger: Ledger, lookups: Lookups, model: ModelInService
+    ) -> None:
         self._service = service
         self._intake = intake
         self._ledger = ledger
+        self._lookups = lookups
         self._model = model
 
     async def score(self, request: Request) -> Response:
@@ -80,7 +83,7 @@ class Endpoints:
         await self._intake.caller(request, Scope.READ)
         with_scores = _wants_scores(request)
         decision_id = _decision_id(request.path_params["decision_id"])
-        found = await asyncio.to_thread(self._ledger.find, decision_id)
+        found = await self._lookups.ask(self._ledger.find, decision_id)
         return json_response(orjson.dumps(stored_answer_body(found, with_scores=with_scores)))
 
     async def policies(self, request: Request) -> Response:

@@ -4,7 +4,6 @@ After the IETF draft "The Idempotency-Key HTTP Header Field": another body under
 a request whose twin is still being answered with 409.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from datetime import datetime
 from fairstall.model.errors import Conflict, ListingError
 from fairstall.records.idempotency import KeyedAnswer
 from fairstall.records.ledger import Ledger
+from fairstall.serving.lookups import Lookups
 from fairstall.serving.problems import KeyReused
 
 HEADER = "Idempotency-Key"
@@ -64,8 +64,9 @@ def request_key(header: str | None, *, api_key_id: str, target: str, body: bytes
 class OncePerKey:
     """Lets each key through once, and repeats what it was answered."""
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+    def __init__(self, ledger: Ledger, lookups: Lookups, clock: Callable[[], datetime]) -> None:
         self._ledger = ledger
+        self._lookups = lookups
         self._clock = clock
         self._under_way: set[tuple[str, str]] = set()
 
@@ -92,7 +93,7 @@ class OncePerKey:
 
     async def _find(self, key: RequestKey) -> Reply | None:
         now = self._clock()
-        kept = await asyncio.to_thread(self._ledger.answer, api_key_id=key.api_key_id, key=key.key, now=now)
+        kept = await self._lookups.ask(self._ledger.answer, api_key_id=key.api_key_id, key=key.key, now=now)
         if kept is None:
             return None
         if kept.request_digest != key.digest:

@@ -91,6 +91,7 @@ _INFERS = (
     | _UNKNOWN
     | {400: "The body is no JSON, or an input is missing, unknown or wrong.", 415: "The tensors are no JSON."}
     | {422: "The Idempotency-Key was used for another request."}
+    | {500: "A fault of ours. Where it is one of some listings, the error names it. Nothing was stored."}
 )
 
 

@@ -12,6 +12,7 @@ class Limits:
     A new listing is compared with the last `blocked_prints` that were blocked.
     `deadline_s` runs from a listing's admission to its scores; `body_deadline_s` from the head of a request to its end,
     and `head_deadline_s` from its first byte (of the first request: from the connection) to the end of its head.
+    A look into the store takes `store_deadline_s` at most, and so does a transaction that stores.
     A caller who reads none of what waits for him for `unread_deadline_s` is cut off.
     Above `connections` no work is taken on. `held_bytes`: the bodies of all requests that are not answered yet.
     """
@@ -20,6 +21,7 @@ class Limits:
     waiting_tokens: int = 65_536
     waiting_submissions: int = 1_024
     deadline_s: float = 5.0
+    store_deadline_s: float = 6.0
     connections: int = 10_000
     head_deadline_s: float = 15.0
     body_deadline_s: float = 15.0

@@ -37,6 +37,7 @@ from fairstall.serving.problems import (
     BodyTooLarge,
     CallerLeft,
     Crowded,
+    FailedAt,
     HeadTooLarge,
     KeyReused,
     Malformed,
@@ -108,14 +109,14 @@ class Moderations:
         return await self._intake.answer(request, caller, body, produce)
 
 
-def read_moderation(value: Any, caller: ApiKey, *, at_most: int) -> list[Listing]:
-    """The listings in a body, one for each result. Raises ListingError, which names each wrong place."""
+def read_moderation(value: Any, caller: ApiKey, *, at_most: int) -> dict[str, Listing]:
+    """The listings in a body by their place, one for each result. Raises ListingError, which names each wrong place."""
     body = read_body_as(ModerationBody, value)
     texts = _texts(body.input, at_most=at_most)
     if body.listing_id and len(texts) > 1:
         raise ListingError("listing_id", f"one id cannot name {len(texts)} texts: leave it out")
     seller_id = body.seller_id or seller_id_of(caller)
-    return [_listing(place, text, body.listing_id, seller_id) for place, text in texts.items()]
+    return {place: _listing(place, text, body.listing_id, seller_id) for place, text in texts.items()}
 
 
 def _texts(value: Any, *, at_most: int) -> Mapping[str, str]:
@@ -209,6 +210,7 @@ TOLD: Mapping[type[FairstallError], Told] = {
     StoreUnavailable: Told("server_error", "store_unavailable"),
     Crowded: Told("server_error", "service_unavailable"),
     ServiceError: Told("server_error", "service_unavailable"),
+    FailedAt: Told("server_error", "internal_error"),
     FairstallError: Told("server_error", "internal_error"),
 }
 

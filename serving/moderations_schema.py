@@ -48,6 +48,7 @@ def moderation_paths() -> dict[str, Any]:
     refusals = SERVICE | {
         400: "The body is no JSON, or a field is missing, unknown or wrong; `param` names it.",
         422: "The Idempotency-Key was used for another request.",
+        500: "A fault of ours. Where it is one of some texts, `param` names the first. Nothing was stored.",
     }
     moderate = operation(
         "moderations",

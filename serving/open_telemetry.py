@@ -1,7 +1,7 @@
-"""Requests as OpenTelemetry traces, set up by OpenTelemetry's own environment variables.
+"""Requests and webhooks as OpenTelemetry traces, set up by OpenTelemetry's own environment variables.
 
-After its semantic conventions for HTTP servers, and W3C Trace Context. It is imported only where tracing is on: the
-packages come with an extra.
+After its semantic conventions for HTTP servers and clients, and W3C Trace Context. It is imported only where tracing is
+on: the packages come with an extra.
 """
 
 import threading
@@ -29,7 +29,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class OpenTelemetry:
-    """Traces every request but those of probes, through one provider, which it shuts down."""
+    """Traces every request but those of probes, and every webhook, through one provider, which it shuts down."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -57,6 +57,11 @@ class OpenTelemetry:
         if error:
             _failed(span, error)
         span.end(ended_ns)
+
+    def attempt(self, facts: Facts) -> "OpenTelemetryAttempt":
+        """A client span that begins a trace."""
+        named = {"http.request.method": "POST", **facts}
+        return OpenTelemetryAttempt(self._tracer.start_span("webhook", Context(), SpanKind.CLIENT, named))
 
     def close(self) -> None:
         """Export what is left. A collector that does not answer is left behind after CLOSE_WITHIN_S."""
@@ -103,6 +108,26 @@ class OpenTelemetrySpan:
 
     def _ns(self, moment: float) -> int:
         return self._begun_ns + round((moment - self._begun_at) * 1_000_000_000)
+
+
+class OpenTelemetryAttempt:
+    """The client span of one attempt to deliver a webhook."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    @property
+    def traceparent(self) -> str:
+        headers: dict[str, str] = {}
+        _PROPAGATOR.inject(headers, set_span_in_context(self._span, Context()))
+        return headers["traceparent"]
+
+    def end(self, status: int | None, *, error: str = "") -> None:
+        if status is not None:
+            self._span.set_attribute("http.response.status_code", status)
+        if error:
+            _failed(self._span, error)
+        self._span.end()
 
 
 def export_traces() -> OpenTelemetry:

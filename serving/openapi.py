@@ -31,6 +31,12 @@ _SIGNED_BY = {
     "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
     "webhook-signature": "`v1,` and base64 HMAC-SHA256 of id, timestamp and body; two of them during a rotation.",
 }
+_TRACED_BY = {"traceparent": "The trace of this attempt (W3C Trace Context), where the service is traced; not signed."}
+_STATED = SERVICE | {
+    429: f"{SERVICE[429]} When too many are waiting, `on_timeout` says what the policies state for the listing.",
+    503: f"{SERVICE[503]} `on_timeout` says what the policies state for the listing.",
+}
+_UNANSWERED = {503: schema.Unanswered}
 
 
 @cache
@@ -66,7 +72,8 @@ def _scoring_paths() -> dict[str, Any]:
         "score",
         "Score one listing.",
         schema.Answer,
-        SERVICE,
+        _STATED,
+        own_errors=_UNANSWERED,
         headers=REPLAYED,
         links=leads_to("decision", decision_id="/decision_id"),
     )
@@ -74,7 +81,8 @@ def _scoring_paths() -> dict[str, Any]:
         "score_batch",
         "Score up to 100 listings.",
         schema.BatchAnswer,
-        SERVICE,
+        _STATED,
+        own_errors=_UNANSWERED,
         headers=REPLAYED,
         links=leads_to("decision", decision_id="/answers/0/decision_id"),
     )
@@ -106,9 +114,10 @@ def _probe_paths() -> dict[str, Any]:
 
 
 def _webhook(kind: str) -> dict[str, Any]:
+    text = {"in": "header", "schema": {"type": "string"}}
     headers = [
-        {"name": name, "in": "header", "required": True, "description": said, "schema": {"type": "string"}}
-        for name, said in _SIGNED_BY.items()
+        text | {"name": name, "required": name in _SIGNED_BY, "description": said}
+        for name, said in (_SIGNED_BY | _TRACED_BY).items()
     ]
     return {
         "operationId": kind.replace(".", "_"),
@@ -129,6 +138,7 @@ def _schemas() -> dict[str, Any]:
         schema.StoredDecision,
         schema.BatchAnswer,
         schema.Problem,
+        schema.Unanswered,
         schema.Health,
         schema.Readiness,
         schema.PoliciesInForce,

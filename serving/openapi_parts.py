@@ -83,23 +83,24 @@ def operation(
     errors: ErrorShape = PROBLEM,
     headers: Mapping[str, Any] | None = None,
     links: Mapping[str, Any] | None = None,
+    own_errors: Mapping[int, type[BaseModel]] | None = None,
     public: bool = False,
 ) -> dict[str, Any]:
     """One operation; `refusals` says what each status means, and a `public` one needs no key.
 
-    `links` are the operations that its answer leads to.
+    `links` are the operations that its answer leads to; `own_errors` the statuses that tell more than `errors`.
     """
     good: dict[str, Any] = {"description": "Answered.", "headers": {**REQUEST_ID, **(headers or {})}}
     if answer:
         good["content"] = {JSON: {"schema": ref(answer)}}
     if links:
         good["links"] = links
-    content = {errors.media: {"schema": ref(errors.model)}}
+    told = own_errors or {}
     refused = {
         str(status): {
             "description": said,
             "headers": {**REQUEST_ID, **REFUSAL_HEADERS.get(status, {})},
-            "content": content,
+            "content": {errors.media: {"schema": ref(told.get(status, errors.model))}},
         }
         for status, said in sorted(refusals.items())
     }

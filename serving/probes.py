@@ -1,7 +1,5 @@
 """What machines ask about the service itself: is it alive, can it work, how is it doing. None of it needs a key."""
 
-import asyncio
-
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Engine, text
@@ -10,6 +8,7 @@ from starlette.responses import Response
 
 from fairstall.model.decision import Versions
 from fairstall.records.engine import reading
+from fairstall.serving.lookups import Lookups
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.reload import ModelInService
 
@@ -17,8 +16,9 @@ from fairstall.serving.reload import ModelInService
 class Probes:
     """`/healthz`, `/readyz` and `/metrics`."""
 
-    def __init__(self, *, engine: Engine, model: ModelInService, telemetry: Telemetry) -> None:
+    def __init__(self, *, engine: Engine, lookups: Lookups, model: ModelInService, telemetry: Telemetry) -> None:
         self._engine = engine
+        self._lookups = lookups
         self._model = model
         self._telemetry = telemetry
 
@@ -34,7 +34,7 @@ class Probes:
 
     async def ready(self) -> Versions:
         """What would take the next listing, once the store has answered. Raises StoreUnavailable."""
-        await asyncio.to_thread(self._ask_store)
+        await self._lookups.ask(self._ask_store)
         return self._model.batcher.assessor.versions
 
     async def metrics(self, _request: Request) -> Response:

@@ -81,6 +81,17 @@ class NoSuchMethod(InputError):
     """This address does not take that method."""
 
 
+class FailedAt(FairstallError):
+    """The service failed at some of the texts of a request whose protocol has no place for the error of one.
+
+    `places` name them as the request does.
+    """
+
+    def __init__(self, places: Sequence[str]) -> None:
+        super().__init__(f"the service failed at {', '.join(places)}; nothing was stored. {_LOGGED}")
+        self.problems = tuple((place, "the service failed at this text") for place in places)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How one class of errors is told: `name` ends the problem's type.
@@ -126,6 +137,7 @@ KINDS: Mapping[type[FairstallError], Kind] = {
     StoreUnavailable: Kind(503, "store-unavailable", "The store is unavailable", _NOT_STORED, _TRY_LATER),
     Crowded: Kind(503, "crowded", "Too many connections are open", headers=_TRY_LATER | _CLOSE),
     ServiceError: Kind(503, "unavailable", "The service cannot answer now", headers=_TRY_LATER),
+    FailedAt: Kind(500, "internal", "Something went wrong on our side"),
     FairstallError: INTERNAL,
 }
 

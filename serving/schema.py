@@ -112,6 +112,12 @@ class Problem(Shape):
     request_id: str | None = None
 
 
+class Unanswered(Problem):
+    """A problem of the service's: `on_timeout` is what the policies state for the listing, which got no answer."""
+
+    on_timeout: OnTimeoutName
+
+
 class RefusedItem(Shape):
     """In the place of a listing that was wrong."""
 

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -22,6 +21,7 @@ from fairstall.serving.entries import ledger_entry
 from fairstall.serving.idempotency import Produced, RequestKey
 from fairstall.serving.metrics import Telemetry
 from fairstall.serving.passage import Passage
+from fairstall.serving.problems import FailedAt
 from fairstall.serving.reload import ModelInService
 from fairstall.serving.tracing import stage, tell_of_listing
 from fairstall.serving.writer import GroupCommit
@@ -78,13 +78,12 @@ class ScoringService:
         A listing that cannot be scored in time is answered without scores where the policies state that it is to be
         reviewed or published, and refused where they state that it is to be held.
         """
-        with self._stating():
-            settled = await self._settle(listing)
-            return await self._store((settled,), tell(settled), key)
+        settled = await self._settle(listing)
+        return await self._store((settled,), tell(settled), key)
 
     async def many(
         self,
-        listings: Sequence[Listing],
+        listings: Mapping[str, Listing],
         *,
         tell: Callable[[Sequence[Settled]], bytes],
         key: RequestKey | None,
@@ -92,12 +91,12 @@ class ScoringService:
     ) -> Produced:
         """The answer for a batch, told of its listings in their order; all of it is stored or none.
 
+        They come by their place in the request. Raises FailedAt, which names those that failed.
         `champion_scores` is for an answer that can name one model alone and has to tell its scores.
         """
         settle = self._settle_by_champion if champion_scores else self._settle
-        with self._stating():
-            settled = [_good(one) for one in await self._settle_all(listings, settle)]
-            return await self._store(settled, tell(settled), key)
+        settled = _all_good(listings, await self._settle_all([*listings.values()], settle))
+        return await self._store(settled, tell(settled), key)
 
     async def each(
         self,
@@ -110,12 +109,11 @@ class ScoringService:
 
         All others are stored or none. When every one failed, their first error is raised.
         """
-        with self._stating():
-            settled = await self._settle_all(listings, self._settle)
-            good = [one for one in settled if isinstance(one, Settled)]
-            if settled and not good:
-                _good(settled[0])
-            return await self._store(good, tell(settled), key)
+        settled = await self._settle_all(listings, self._settle)
+        good = [one for one in settled if isinstance(one, Settled)]
+        if settled and not good:
+            raise next(one for one in settled if isinstance(one, Exception))
+        return await self._store(good, tell(settled), key)
 
     async def _settle_all(
         self, listings: Sequence[Listing], settle: Callable[[Listing], Awaitable[Settled]]
@@ -156,15 +154,6 @@ class ScoringService:
     async def _settle_by_champion(self, listing: Listing) -> Settled:
         batcher = self._model.batcher
         return self._settled(listing, await batcher.score(listing), batcher.assessor)
-
-    @contextmanager
-    def _stating(self) -> Iterator[None]:
-        """Whatever keeps a listing from being answered says what the policies state for it."""
-        try:
-            yield
-        except ServiceError as error:
-            error.on_timeout = self._model.batcher.assessor.policies.on_timeout
-            raise
 
     async def _by_canary(self, canary: Batcher, listing: Listing) -> Scored | None:
         """None when it fails, so that the champion scores the listing. Raises DeadlineExceeded: it is too late then."""
@@ -234,10 +223,11 @@ def one_model(settled: Sequence[Settled]) -> str:
     return versions.pop()
 
 
-def _good(settled: Settled | Exception) -> Settled:
-    if isinstance(settled, Exception):
-        raise settled
-    return settled
+def _all_good(places: Iterable[str], settled: Sequence[Settled | Exception]) -> list[Settled]:
+    failed = {place: one for place, one in zip(places, settled, strict=True) if isinstance(one, Exception)}
+    if failed:
+        raise FailedAt([*failed]) from ExceptionGroup("one error for each place", [*failed.values()])
+    return [one for one in settled if isinstance(one, Settled)]
 
 
 async def _all_or_none(works: Sequence[Any]) -> None:

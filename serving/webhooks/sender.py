@@ -52,6 +52,13 @@ class Answer:
     def told(self) -> str:
         return f"HTTP {self.status}" if self.status is not None else self.fault
 
+    @property
+    def kind_of_fault(self) -> str:
+        """A status or one of a few words, without what it was about; empty where it was accepted."""
+        if self.accepted:
+            return ""
+        return str(self.status) if self.status is not None else self.fault.partition(":")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class _Idle:

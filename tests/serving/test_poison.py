@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import openai
 import pytest
 
 from fairstall.model.assess import Assessor
@@ -16,6 +17,7 @@ from fairstall.model.listing import Listing
 from fairstall.model.scorer import OnnxScorer
 from fairstall.records.ledger import Ledger, LedgerEntry, Submission
 from fairstall.serving.batcher import Batcher
+from fairstall.serving.inference_schema import InferenceError
 from fairstall.serving.limits import Limits
 from fairstall.serving.writer import GroupCommit
 
@@ -76,6 +78,39 @@ def test_a_batch_of_which_nothing_can_be_scored_fails_and_leaves_its_key_free(po
     assert sent.status_code == 500
     assert poisoned.stored() == (0, 0, 0, 0, 0)
     assert poisoned.client.post("/v1/score/batch", json=[a_listing(1)], headers=key).status_code == 200
+
+
+def test_a_moderation_names_the_texts_that_it_failed_at_and_decides_none(poisoned, caplog):
+    texts, key = [title(n) for n in range(7)] + [POISON], {"Idempotency-Key": "once"}
+    address = f"{poisoned.client.base_url}".rstrip("/")
+    with openai.OpenAI(base_url=f"{address}/v1", api_key=poisoned.secret, max_retries=0) as client:
+        with pytest.raises(openai.InternalServerError) as refused:
+            client.moderations.create(input=texts, extra_headers=key)
+        assert (refused.value.code, refused.value.param) == ("internal_error", "input[5]")
+        assert "failed at input[5], input[7]; nothing was stored" in refused.value.message
+        assert f"request {refused.value.request_id} failed" in caplog.text
+        assert poisoned.stored() == (0, 0, 0, 0, 0)
+        rest = client.moderations.create(input=texts[:5], extra_headers=key)
+    assert [one.flagged for one in rest.results] == [False] * 5
+
+
+def test_an_inference_names_the_rows_that_it_failed_at_and_decides_none(poisoned):
+    def infer(*titles):
+        columns = {"title": titles, "description": ["A sturdy wooden chair."] * len(titles)}
+        tensors = [{"name": n, "datatype": "BYTES", "shape": [len(c)], "data": c} for n, c in columns.items()]
+        return poisoned.client.post("/v2/models/fairstall/infer", json={"inputs": tensors})
+
+    refused = infer(*map(title, range(7)))
+    assert refused.status_code == 500
+    assert "failed at title[5]; nothing was stored" in InferenceError.model_validate_json(refused.content).error
+    assert poisoned.stored() == (0, 0, 0, 0, 0)
+    assert infer(*map(title, range(5))).json()["outputs"][0]["data"] == ["approve"] * 5
+
+
+def test_a_listing_that_fails_alone_is_logged_with_what_failed(poisoned, a_listing, caplog):
+    sent = poisoned.score(a_listing(5, POISON))
+    [line] = [one for one in caplog.records if one.getMessage() == f"request {sent.headers['x-request-id']} failed"]
+    assert line.exc_info
 
 
 UNSTORABLE = {

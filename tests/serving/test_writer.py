@@ -70,6 +70,15 @@ def test_nobody_is_answered_when_the_store_is_unavailable(store, writer):
     assert len(store.groups) == 2
 
 
+def test_who_came_meanwhile_does_not_wait_for_an_unavailable_store_as_long_again(store, writer):
+    wanted = submissions(4)
+    store.failing[id(wanted[0])] = StoreUnavailable("stopped")
+    results = asyncio.run(commit_all(store, writer, wanted))
+    assert all(isinstance(result, StoreUnavailable) for result in results)
+    assert len(store.groups) == 1
+    assert asyncio.run(writer.commit(wanted[1])) == Commit(True, 1)
+
+
 def test_a_submission_that_the_store_cannot_take_fails_alone(store, writer):
     wanted = submissions(4)
     store.failing[id(wanted[2])] = ValueError("no such number")
