@@ -1,17 +1,22 @@
 """Which bundle a command means when it is not told one: the champion of the home folder, or else the starter bundle."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from fairstall.cli.settings import models_folder, tracking_at
 from fairstall.model.bundle import Bundle, open_bundle
-from fairstall.model.deployed import Beside, Deployments, Role
-from fairstall.model.errors import BundleError, Conflict, MissingExtra
+from fairstall.model.certificates import PolicyThresholds
+from fairstall.model.deployed import Beside, Deployment, Deployments, Role
+from fairstall.model.errors import BundleError, Conflict, MissingExtra, SetupError
 from fairstall.model.starter_bundle import starter_bundle
 from fairstall.model.wire import iso_utc
+
+log = logging.getLogger("fairstall.cli")
 
 CHAMPION, STARTER = "champion", "starter"
 REGISTERED = "models:/"
@@ -27,6 +32,23 @@ def bundle_in_force(home: Path, chosen: Path | None = None) -> Bundle:
     deployments = Deployments(models_folder(home))
     current = deployments.current()
     return deployments.bundle(current) if current else starter_bundle()
+
+
+def thresholds_in_force(home: Path, chosen: Path | None = None) -> Callable[[], Mapping[str, PolicyThresholds]]:
+    """What tells the thresholds of the bundle in force whenever it is asked, none while that cannot be read."""
+
+    @lru_cache(maxsize=1)
+    def of(_current: Deployment | None) -> Mapping[str, PolicyThresholds]:
+        return bundle_in_force(home, chosen).facts.thresholds
+
+    def tell() -> Mapping[str, PolicyThresholds]:
+        try:
+            return of(Deployments(models_folder(home)).current())
+        except SetupError as error:
+            log.warning("the thresholds of the bundle in force are not shown: %s", error)
+            return {}
+
+    return tell
 
 
 def named_bundle(name: str, home: Path) -> Bundle:

@@ -1,13 +1,17 @@
 """`fairstall console`: the review console alone, over the store in the home folder or on PostgreSQL."""
 
+from fairstall.cli.bundles import thresholds_in_force
 from fairstall.cli.settings import (
     DEFAULT_HOME,
     DEFAULT_HOST,
+    DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     DEFAULT_STORE_DEADLINE_S,
+    BundleSetting,
     DatabaseSetting,
     HomeSetting,
     HostSetting,
+    NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
     StoreDeadlineSetting,
@@ -20,8 +24,10 @@ def console(
     host: HostSetting = DEFAULT_HOST,
     port: PortSetting = DEFAULT_PORT,
     database: DatabaseSetting = None,
+    bundle: BundleSetting = None,
     policies: PoliciesSetting = None,
     store_deadline: StoreDeadlineSetting = DEFAULT_STORE_DEADLINE_S,
+    near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
 ) -> None:
     """Serve the review console under /console, without the scoring API."""
     import uvicorn
@@ -35,11 +41,16 @@ def console(
 
     engine = open_engine(database_url(home, database), deadline_s=store_deadline)
     migrate(engine)
-    in_force = load_policies(policies) if policies else starter_policies()
+    review = create_console(
+        engine=engine,
+        policies=load_policies(policies) if policies else starter_policies(),
+        near_duplicates=near_duplicates,
+        thresholds=thresholds_in_force(home, bundle),
+    )
     app = Starlette(
         routes=[
             Route("/", lambda _request: RedirectResponse("/console/", status_code=307)),
-            Mount("/console", create_console(engine=engine, policies=in_force)),
+            Mount("/console", review),
         ]
     )
     uvicorn.run(app, host=host, port=port)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from fairstall.cli.bundles import thresholds_in_force
 from fairstall.cli.first_login import FILE, FirstLogin, first_login
 from fairstall.cli.serve import build_scoring_app, listen, log_json_lines, run_app
 from fairstall.cli.settings import (
@@ -37,9 +38,12 @@ from fairstall.cli.settings import (
 from fairstall.model.policy_file import load_policies, starter_policies
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sqlalchemy import Engine
     from starlette.applications import Starlette
 
+    from fairstall.model.certificates import PolicyThresholds
     from fairstall.model.policies import PolicySet
 
 EXAMPLE = {
@@ -85,7 +89,13 @@ def up(
         webhook_networks=webhook_networks,
     )
     engine = open_engine(url, deadline_s=store_deadline)
-    mount_console(app, engine, load_policies(policies) if policies else starter_policies())
+    mount_console(
+        app,
+        engine,
+        load_policies(policies) if policies else starter_policies(),
+        near_duplicates=near_duplicates,
+        thresholds=thresholds_in_force(home, bundle),
+    )
     login = first_login(engine, home, lambda: datetime.now(UTC))
     typer.echo(welcome(f"http://{reachable(host)}:{listener.getsockname()[1]}", login))
     run_app(app, listener)
@@ -96,13 +106,21 @@ def reachable(host: str) -> str:
     return "localhost" if host in ("0.0.0.0", "::", "") else host
 
 
-def mount_console(app: "Starlette", engine: "Engine", policies: "PolicySet") -> None:
+def mount_console(
+    app: "Starlette",
+    engine: "Engine",
+    policies: "PolicySet",
+    *,
+    near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
+    thresholds: "Callable[[], Mapping[str, PolicyThresholds]]" = dict,
+) -> None:
     """The console under /console, and the bare address leading to it."""
     from starlette.responses import RedirectResponse
 
     from fairstall.labeling.console import create_console
 
-    app.mount("/console", create_console(engine=engine, policies=policies))
+    console = create_console(engine=engine, policies=policies, near_duplicates=near_duplicates, thresholds=thresholds)
+    app.mount("/console", console)
     app.add_route("/", lambda _request: RedirectResponse("/console/", status_code=307))
 
 

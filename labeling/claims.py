@@ -78,24 +78,29 @@ def last_review(
     return connection.execute(newest).one_or_none()
 
 
-def reviewed_since(connection: Connection, review: Row[Any]) -> bool:
-    """Whether a newer review of the same case stands."""
-    newer = _standing_reviews().where(
-        reviews.c.case_id == review.case_id,
-        reviews.c.review_id != review.review_id,
-        reviews.c.decided_at >= review.decided_at,
-    )
-    return connection.execute(newer.limit(1)).first() is not None
+def reviewed_since(connection: Connection, made: Sequence[Row[Any]]) -> set[str]:
+    """The ids of those reviews of whose case a newer review stands."""
+    of_cases = _standing_reviews().where(reviews.c.case_id.in_([review.case_id for review in made]))
+    standing = connection.execute(of_cases).all()
+    return {
+        review.review_id
+        for review in made
+        for other in standing
+        if other.case_id == review.case_id
+        and other.review_id != review.review_id
+        and other.decided_at >= review.decided_at
+    }
 
 
-def standing_decision(connection: Connection, decision_id: str) -> Row[Any]:
-    """The end of a decision's chain of overrides: `decision_id`, `outcome`, `decided_at`, `erased_at`."""
+def standing_decisions(connection: Connection, decision_ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """The end of each decision's chain of overrides: `decision_id`, `outcome`, `decided_at`, `erased_at`."""
     columns = (decisions.c.decision_id, decisions.c.outcome, decisions.c.decided_at, decisions.c.erased_at)
-    chain = select(*columns).where(decisions.c.decision_id == decision_id).cte("chain", recursive=True)
-    chain = chain.union_all(select(*columns).where(decisions.c.overrides == chain.c.decision_id))
+    begin = select(decisions.c.decision_id.label("first"), *columns).where(decisions.c.decision_id.in_(decision_ids))
+    chain = begin.cte("chain", recursive=True)
+    chain = chain.union_all(select(chain.c.first, *columns).where(decisions.c.overrides == chain.c.decision_id))
     newer = decisions.alias("newer")
-    end = select(chain).where(~exists().where(newer.c.overrides == chain.c.decision_id))
-    return connection.execute(end).one()
+    ends = select(chain).where(~exists().where(newer.c.overrides == chain.c.decision_id))
+    return {row.first: row for row in connection.execute(ends)}
 
 
 def reviewed_by(user_id: str | ColumnElement[Any], decision_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -14,7 +14,8 @@ from fairstall.labeling.accounts import User
 from fairstall.labeling.claims import IS_OPEN
 from fairstall.labeling.lanes import SENIOR, SHARED, lane_of_team
 from fairstall.labeling.permissions import Role
-from fairstall.labeling.queue import ReviewQueue, ReviewVerdict
+from fairstall.labeling.queue import ReviewQueue
+from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import MODEL_ACTOR, Assessment, Sampling, Versions
 from fairstall.model.wire import assessment_body, iso_utc

@@ -1,6 +1,6 @@
 """The review console as an ASGI application: which pages there are, and how they are put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine
@@ -13,13 +13,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from fairstall.labeling.accounts import Accounts
+from fairstall.labeling.clusters import Clusters
 from fairstall.labeling.desk_pages import DeskPages
 from fairstall.labeling.queue import LEASE_SECONDS, ReviewQueue
 from fairstall.labeling.review_pages import ReviewPages
 from fairstall.labeling.sessions import Sessions
+from fairstall.labeling.together import Together
+from fairstall.labeling.together_pages import TogetherPages
 from fairstall.labeling.views import HERE, Views
 from fairstall.labeling.web import Gate, Page, SecurityHeaders, Visit
+from fairstall.model.certificates import PolicyThresholds
 from fairstall.model.errors import NotFound
+from fairstall.model.fingerprint import NEARLY_THE_SAME
 from fairstall.model.policies import PolicySet
 
 
@@ -34,13 +39,21 @@ def create_console(
     clock: Callable[[], datetime] = utc_now,
     accounts: Accounts | None = None,
     lease_seconds: int = LEASE_SECONDS,
+    near_duplicates: float = NEARLY_THE_SAME,
+    thresholds: Callable[[], Mapping[str, PolicyThresholds]] = dict,
 ) -> Starlette:
-    """The console over one store, to be mounted at a path such as `/console`; the schema must be there."""
+    """The console over one store, to be mounted at a path such as `/console`; the schema must be there.
+
+    `near_duplicates` is the similarity from which cases are decided together. `thresholds` tells those of the bundle
+    in force, by policy, for the pages that draw scores; it is asked at each.
+    """
     views = Views(policies, clock)
     sessions = Sessions(engine, clock)
     queue = ReviewQueue(engine, clock, lease_seconds=lease_seconds)
     desk = DeskPages(engine, queue, accounts or Accounts(engine, clock), sessions, views, clock)
     review = ReviewPages(engine, queue, policies, views, clock)
+    clusters = Clusters(engine, clock, threshold=near_duplicates)
+    many = TogetherPages(engine, queue, Together(engine, clock), clusters, policies, thresholds, views, clock)
     gate = Gate(sessions, views)
 
     def missing(request: Request, _error: Exception) -> Response:
@@ -49,7 +62,7 @@ def create_console(
     return Starlette(
         routes=[
             Mount("/static", _Static(directory=HERE / "static"), name="static"),
-            *(_route(gate, page) for page in (*desk.pages(), *review.pages())),
+            *(_route(gate, page) for page in (*desk.pages(), *review.pages(), *many.pages())),
         ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={404: missing, 405: missing},

@@ -21,6 +21,7 @@ def export_labels(engine: Engine, out: Path) -> Manifest:
 
     Reviews that were undone are left out, and so are listings that were erased or archived. The latest review of a
     listing gives the label; `reviews`, `reviewers` and `agreeing` count all that stand and those that say the same.
+    `decided_together` says how many cases got that label by one verdict: one of many was given less care.
     `inclusion_probability` is the chance that the listing had to be reviewed at all, so that training and metrics can
     weight by its inverse.
     """
@@ -31,7 +32,14 @@ def export_labels(engine: Engine, out: Path) -> Manifest:
 
 def standing_reviews() -> Select[Any]:
     """Reviews that nothing undid, of listings that are still there; those of one listing together, the latest last."""
-    review = (reviews.c.verdict, reviews.c.policies, reviews.c.user_id, reviews.c.decided_at, cases.c.case_id)
+    review = (
+        reviews.c.verdict,
+        reviews.c.policies,
+        reviews.c.user_id,
+        reviews.c.decided_at,
+        reviews.c.decided_together,
+        cases.c.case_id,
+    )
     decision = (
         cases.c.reason,
         decisions.c.decision_id,
@@ -70,6 +78,7 @@ def _label_row(rows: Sequence[Row[Any]]) -> dict[str, Any]:
         "reason": latest.reason,
         "reviews": len(rows),
         "reviewers": len({row.user_id for row in rows}),
+        "decided_together": latest.decided_together,
         "agreeing": sum(_label(row) == _label(latest) for row in rows),
         "reviewed_at": latest.decided_at,
         "model_version": latest.model_version,

@@ -38,6 +38,7 @@ class LabelBody(BaseModel):
     reason: Identifier | None = None
     reviews: Count = 1
     reviewers: Count = 1
+    decided_together: Count = 1
     agreeing: Count = 1
     reviewed_at: Identifier | None = None
     model_version: Identifier | None = None

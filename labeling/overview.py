@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Row, and_, exists, func, select
 from fairstall.labeling.accounts import User
 from fairstall.labeling.case_file import BLIND_REASONS, heading_of, shown_reason
 from fairstall.labeling.claims import IS_OPEN
-from fairstall.labeling.queue import ReviewVerdict
+from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import MODEL_ACTOR
 from fairstall.model.wire import iso_utc

@@ -20,16 +20,29 @@ class Permission(StrEnum):
     REVIEW = "decide cases"
     SEE_DECISIONS = "see everybody's decisions"
     SETTLE_ESCALATIONS = "settle escalated cases and give cases out"
+    DECIDE_TOGETHER = "decide many cases at once"
 
 
 # A moderator does not see other people's decisions: a second review would not be blind any more.
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.MODERATOR: frozenset({Permission.SEE_QUEUE, Permission.REVIEW}),
     Role.SENIOR: frozenset(
-        {Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS, Permission.SETTLE_ESCALATIONS}
+        {
+            Permission.SEE_QUEUE,
+            Permission.REVIEW,
+            Permission.SEE_DECISIONS,
+            Permission.SETTLE_ESCALATIONS,
+            Permission.DECIDE_TOGETHER,
+        }
     ),
     Role.MANAGER: frozenset(
-        {Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS, Permission.SETTLE_ESCALATIONS}
+        {
+            Permission.SEE_QUEUE,
+            Permission.REVIEW,
+            Permission.SEE_DECISIONS,
+            Permission.SETTLE_ESCALATIONS,
+            Permission.DECIDE_TOGETHER,
+        }
     ),
     Role.ENGINEER: frozenset({Permission.SEE_QUEUE}),
     Role.AUDITOR: frozenset({Permission.SEE_QUEUE, Permission.SEE_DECISIONS}),

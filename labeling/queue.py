@@ -1,17 +1,16 @@
-"""The review queue: who works on which case, and what he decides. What a page shows is read in `case_file`.
+"""The review queue: who works on which case. A page is read in `case_file`; what a verdict does is `verdicts`'s.
 
 Each verb is one transaction; a claim is one statement. Decisions go into the ledger in the transaction of the review.
 Passing a case on, to a person, a team or the seniors, is `passing`'s.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Update, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, Row, Update, func, select, update
 
 from fairstall.labeling.accounts import User
 from fairstall.labeling.claims import (
@@ -19,18 +18,23 @@ from fairstall.labeling.claims import (
     Claimant,
     claim_next,
     last_review,
-    reviewed_since,
-    standing_decision,
 )
 from fairstall.labeling.lanes import lanes_of
 from fairstall.labeling.steps import StepKind, write_step
-from fairstall.model.decide import Outcome
+from fairstall.labeling.verdicts import (
+    CLOSED,
+    Judgement,
+    Review,
+    ReviewVerdict,
+    review_of_row,
+    take_back,
+    write_reviews,
+)
 from fairstall.model.errors import Conflict
-from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.wire import iso_utc
 from fairstall.records.engine import reading, writing
-from fairstall.records.ledger import CaseReason, Ledger
-from fairstall.records.tables import case_steps, cases, decisions, reviews
+from fairstall.records.ledger import CaseReason
+from fairstall.records.tables import case_steps, cases
 
 LEASE_SECONDS = 300
 SKIP_SECONDS = 600
@@ -45,11 +49,6 @@ _LOST = (
 )
 
 
-class ReviewVerdict(StrEnum):
-    VIOLATION = "violation"
-    COMPLIANT = "compliant"
-
-
 class SkipReason(StrEnum):
     """Why somebody leaves a case to others."""
 
@@ -59,9 +58,6 @@ class SkipReason(StrEnum):
     INVOLVED = "involved"  # he knows the seller
     DISTRESSING = "distressing"
     OTHER = "other"
-
-
-_OUTCOMES = {ReviewVerdict.VIOLATION: Outcome.BLOCK, ReviewVerdict.COMPLIANT: Outcome.APPROVE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +72,6 @@ class ClaimedCase:
     due_at: datetime | None
     claimed_at: datetime
     lease_until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """What one person decided about one case. `decision_id` is the ledger row it wrote, None when nothing changed."""
-
-    review_id: str
-    case_id: str
-    user_id: str
-    verdict: ReviewVerdict
-    policies: tuple[str, ...]
-    note: str
-    claimed_at: datetime
-    decided_at: datetime
-    decision_id: str | None
 
 
 class ReviewQueue:
@@ -213,25 +194,11 @@ class ReviewQueue:
         A violation names at least one policy and blocks; a compliant listing names none and is approved. Raises
         Conflict when the case is no longer the user's, and ValueError for a verdict without its policies.
         """
-        if bool(policies) != (verdict is ReviewVerdict.VIOLATION):
-            raise ValueError(f"the verdict {verdict} does not go with {len(policies)} policies")
+        judgement = Judgement(verdict, tuple(policies), note)
         now = self._clock()
         with writing(self._engine) as connection:
-            closed = {"state": "decided", "lease_holder": None, "lease_until": None, "held_at": None}
-            case = changed(connection, of_user(case_id, user).values(closed))
-            override = _put_into_force(connection, case.decision_id, _OUTCOMES[verdict], user, now, policies)
-            review = Review(
-                review_id=time_ordered_id(now),
-                case_id=case_id,
-                user_id=user.user_id,
-                verdict=verdict,
-                policies=tuple(policies),
-                note=note,
-                claimed_at=datetime.fromisoformat(case.claimed_at),
-                decided_at=now,
-                decision_id=override,
-            )
-            connection.execute(insert(reviews).values(_review_row(review)))
+            case = changed(connection, of_user(case_id, user).values(CLOSED))
+            [review] = write_reviews(connection, [case], user, judgement, now)
         return review
 
     def undo(self, user: User, *, review_id: str | None = None) -> ClaimedCase:
@@ -246,35 +213,22 @@ class ReviewQueue:
             if last is None or review_id not in (None, last.review_id):
                 raise Conflict("There is no decision of yours to undo: it was undone already, or it is too long ago.")
             case = _reopen(connection, last.case_id, user, now, now + self._lease)
-            restored = _take_back(connection, last, case, user, now)
-            values = {
-                "review_id": time_ordered_id(now),
-                "case_id": last.case_id,
-                "user_id": user.user_id,
-                "verdict": "undone",
-                "policies": [],
-                "claimed_at": iso_utc(now),
-                "decided_at": iso_utc(now),
-                "decision_id": restored,
-                "undoes": last.review_id,
-            }
-            try:
-                connection.execute(insert(reviews).values(values))
-            except IntegrityError as error:
-                raise Conflict("This decision was undone already.") from error
+            kept = take_back(connection, [last], {case.case_id: case.decision_id}, user, now)
+            if kept:
+                raise Conflict(kept[last.review_id])
         return _claimed(case)
 
     def review_of(self, case_id: str, user: User) -> Review | None:
         """The user's own review of a case, if it stands."""
         with reading(self._engine) as connection:
             row = last_review(connection, user.user_id, case_id=case_id)
-        return _review(row) if row else None
+        return review_of_row(row) if row else None
 
     def undoable(self, user: User) -> Review | None:
         """The review that `undo` would take back, or None."""
         with reading(self._engine) as connection:
             row = last_review(connection, user.user_id, since=iso_utc(self._clock() - self._undo))
-        return _review(row) if row else None
+        return review_of_row(row) if row else None
 
 
 def of_user(case_id: str, user: User) -> Update:
@@ -295,15 +249,6 @@ def changed(connection: Connection, change: Update) -> Row[Any]:
     return row
 
 
-def _put_into_force(
-    connection: Connection, decision_id: str, outcome: Outcome, user: User, now: datetime, policies: Sequence[str]
-) -> str | None:
-    standing = standing_decision(connection, decision_id)
-    if standing.outcome == outcome:
-        return None
-    return Ledger.override(connection, standing.decision_id, outcome, user.actor, now, policies).decision_id
-
-
 def _reopen(connection: Connection, case_id: str, user: User, now: datetime, lease_until: datetime) -> Row[Any]:
     values = {
         "state": "open",
@@ -318,27 +263,6 @@ def _reopen(connection: Connection, case_id: str, user: User, now: datetime, lea
     return row
 
 
-def _take_back(connection: Connection, review: Row[Any], case: Row[Any], user: User, now: datetime) -> str | None:
-    """Restore the outcome that the review replaced, if it replaced one. Raises Conflict when it no longer stands."""
-    standing = standing_decision(connection, case.decision_id)
-    if standing.erased_at:
-        raise Conflict("The seller's data were erased since; it cannot be undone.")
-    overtaken = (
-        standing.decided_at > review.decided_at
-        if review.decision_id is None
-        else standing.decision_id != review.decision_id
-    )
-    if overtaken or reviewed_since(connection, review):
-        raise Conflict("Somebody has decided this case since; it cannot be undone.")
-    if review.decision_id is None:
-        return None
-    replaced = decisions.alias("replaced")
-    join = decisions.join(replaced, decisions.c.overrides == replaced.c.decision_id)
-    query = select(replaced.c.outcome).select_from(join).where(decisions.c.decision_id == review.decision_id)
-    before = Outcome(connection.execute(query).scalar_one())
-    return Ledger.override(connection, review.decision_id, before, user.actor, now).decision_id
-
-
 def _claimed(row: Row[Any]) -> ClaimedCase:
     return ClaimedCase(
         case_id=row.case_id,
@@ -350,25 +274,3 @@ def _claimed(row: Row[Any]) -> ClaimedCase:
         claimed_at=datetime.fromisoformat(row.claimed_at),
         lease_until=datetime.fromisoformat(row.lease_until),
     )
-
-
-def _review(row: Row[Any]) -> Review:
-    return Review(
-        review_id=row.review_id,
-        case_id=row.case_id,
-        user_id=row.user_id,
-        verdict=ReviewVerdict(row.verdict),
-        policies=tuple(row.policies),
-        note=row.note,
-        claimed_at=datetime.fromisoformat(row.claimed_at),
-        decided_at=datetime.fromisoformat(row.decided_at),
-        decision_id=row.decision_id,
-    )
-
-
-def _review_row(review: Review) -> dict[str, Any]:
-    return asdict(review) | {
-        "policies": list(review.policies),
-        "claimed_at": iso_utc(review.claimed_at),
-        "decided_at": iso_utc(review.decided_at),
-    }

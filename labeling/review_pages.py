@@ -8,18 +8,16 @@ from sqlalchemy import Engine
 from starlette.responses import Response
 
 from fairstall.labeling.case_file import CaseFile, read_case
-from fairstall.labeling.marked_text import Span
+from fairstall.labeling.judgement_form import read_judgement
 from fairstall.labeling.overview import OwnReview, read_own_work
 from fairstall.labeling.permissions import Permission
-from fairstall.labeling.queue import ReviewQueue, ReviewVerdict, SkipReason
-from fairstall.labeling.views import Views
+from fairstall.labeling.queue import ReviewQueue, SkipReason
+from fairstall.labeling.views import Views, spans_of
 from fairstall.labeling.web import Page, Visit
 from fairstall.model.decide import Finding
 from fairstall.model.errors import Conflict, InputError
-from fairstall.model.listing import TEXT_FIELDS
 from fairstall.model.policies import Policy, PolicySet
 
-MAX_NOTE_CHARACTERS = 2_000
 HEARTBEATS_PER_LEASE = 4
 
 NOTES = {
@@ -78,7 +76,7 @@ class ReviewPages:
             visit,
             file=file,
             choices=self._choices(file),
-            spans=_spans(file),
+            spans=spans_of(file.findings),
             last=last,
             note=NOTES.get(visit.request.query_params.get("note", "")),
             heartbeat_ms=1_000 * self.queue.lease_seconds // HEARTBEATS_PER_LEASE,
@@ -87,13 +85,9 @@ class ReviewPages:
     def decide(self, visit: Visit) -> Response:
         """Store the verdict and go on. The case is named by the address, so a second press decides nothing else."""
         user, case_id = visit.signed_in.user, _case_id(visit)
-        verdict = _verdict(visit)
-        policies = self._chosen(visit) if verdict is ReviewVerdict.VIOLATION else ()
-        note = visit.field("note").strip()
-        if len(note) > MAX_NOTE_CHARACTERS:
-            raise InputError(f"The note has more than {MAX_NOTE_CHARACTERS} characters. Nothing was stored.")
+        judgement = read_judgement(visit, self.policies)
         try:
-            self.queue.decide(case_id, user, verdict, policies, note)
+            self.queue.decide(case_id, user, judgement.verdict, judgement.policies, judgement.note)
         except Conflict:
             if self.queue.review_of(case_id, user) is None:
                 raise
@@ -132,24 +126,9 @@ class ReviewPages:
             for code in [*found, *rest]
         )
 
-    def _chosen(self, visit: Visit) -> tuple[str, ...]:
-        codes = tuple(dict.fromkeys(visit.form.get("policy", [])))
-        if not codes:
-            raise InputError("Choose the policy that the listing violates, then press violation again.")
-        if unknown := [code for code in codes if code not in self.policies.by_code]:
-            raise InputError(f"There is no policy {unknown[0][:80]!r} in force. Reload the page and choose again.")
-        return codes
-
 
 def _case_id(visit: Visit) -> str:
     return str(visit.request.path_params["case_id"])
-
-
-def _verdict(visit: Visit) -> ReviewVerdict:
-    try:
-        return ReviewVerdict(visit.field("verdict"))
-    except ValueError as error:
-        raise InputError("Choose violation or compliant.") from error
 
 
 def _skip_reason(visit: Visit) -> SkipReason:
@@ -157,12 +136,3 @@ def _skip_reason(visit: Visit) -> SkipReason:
         return SkipReason(visit.field("reason") or SkipReason.OTHER)
     except ValueError as error:
         raise InputError("Choose why you leave the case to others.") from error
-
-
-def _spans(file: CaseFile) -> dict[str, list[Span]]:
-    """Evidence per field, numbered like the findings."""
-    spans: dict[str, list[Span]] = {name: [] for name in TEXT_FIELDS}
-    for number, finding in enumerate(file.findings, start=1):
-        for evidence in finding.evidence:
-            spans[evidence.field].append(Span(evidence.start, evidence.end, number))
-    return spans

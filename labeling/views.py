@@ -10,7 +10,8 @@ from starlette.responses import HTMLResponse, Response
 
 from fairstall.labeling.marked_text import MarkedText, Span, mark_text
 from fairstall.labeling.permissions import Permission, may
-from fairstall.model.decide import Band, Doubt, Outcome, Source
+from fairstall.model.decide import Band, Doubt, Finding, Outcome, Source
+from fairstall.model.listing import TEXT_FIELDS
 from fairstall.model.policies import PolicySet
 from fairstall.records.ledger import CaseReason
 
@@ -68,6 +69,7 @@ class Views:
         )
         self._environment.filters.update(
             ago=lambda moment: ago(moment, clock()),
+            band_word=BANDS.__getitem__,
             marked=marked,
             paragraphs=lambda text: [part for part in text.split("\n\n") if part.strip()],
             policy_title=lambda code: policies[code].title if code in policies.by_code else code,
@@ -89,6 +91,15 @@ def ago(moment: datetime, now: datetime) -> str:
         if count := passed // length:
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now"
+
+
+def spans_of(findings: Sequence[Finding]) -> dict[str, list[Span]]:
+    """Evidence per field, numbered like the findings."""
+    spans: dict[str, list[Span]] = {name: [] for name in TEXT_FIELDS}
+    for number, finding in enumerate(findings, start=1):
+        for evidence in finding.evidence:
+            spans[evidence.field].append(Span(evidence.start, evidence.end, number))
+    return spans
 
 
 def marked(text: str | None, spans: Sequence[Span] = ()) -> MarkedText:

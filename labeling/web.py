@@ -28,8 +28,8 @@ from fairstall.model.errors import (
     Unauthorized,
 )
 
-MAX_FORM_BYTES = 32_768
-MAX_FORM_FIELDS = 200
+MAX_FORM_BYTES = 65_536  # 500 ids of cases and the longest note
+MAX_FORM_FIELDS = 600
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 

@@ -1,4 +1,4 @@
-"""A listing's fingerprint: what two postings of the same goods have in common. Looking for a known one is `serving`'s.
+"""A listing's fingerprint: what two postings of the same goods have in common. Looking for known ones is not done here.
 
 MinHash over character shingles by one permutation (Broder 1997; Li, Owen and Zhang 2012) with empty bins filled by
 rotation (Shrivastava and Li 2014), one byte kept of each minimum (Li and Koenig 2010).
@@ -16,6 +16,9 @@ VERSION = 1  # of all that is below: fingerprints of different versions are neve
 BINS = 64
 SHINGLE_CHARACTERS = 5
 FEWEST_SHINGLES = 40  # different ones; with fewer a text is too common to tell goods apart
+NEARLY_THE_SAME = 0.75  # the similarity from which two listings are, unless the operator sets another
+BAND_BINS = 4
+BANDS = BINS // BAND_BINS
 
 Hashes: TypeAlias = NDArray[np.uint64]
 Bins: TypeAlias = NDArray[np.uint8]
@@ -36,6 +39,7 @@ _BIN_STARTS = _BINS << _BIN_SHIFT
 _ROTATION = 101  # added for each bin that a value was borrowed over, so that two borrowings seldom look alike
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W_]+")
+_BAND_NUMBERS = np.arange(BANDS, dtype=np.uint64) << np.uint64(32)
 
 
 def fingerprint(view: ListingView) -> bytes | None:
@@ -59,6 +63,15 @@ def similarities(one: Bins, others: Bins) -> NDArray[np.float64]:
     by_chance = 1 / 256
     estimated: NDArray[np.float64] = np.maximum(0.0, (equal - by_chance) / (1 - by_chance))
     return estimated
+
+
+def band_keys(prints: Bins) -> NDArray[np.uint64]:
+    """(rows, bands): each band of each fingerprint, its number and its four bytes, as one integer.
+
+    Locality-sensitive hashing: two listings with a similarity of 0.75 agree in a band in all but 1 of 500 cases.
+    """
+    bands = np.ascontiguousarray(prints).view("<u4").astype(np.uint64).reshape(-1, BANDS)
+    return bands | _BAND_NUMBERS
 
 
 def _plain(text: str) -> str:

@@ -77,10 +77,10 @@ def keep_prints(connection: Connection, blocked: Sequence[Blocked]) -> None:
         connection.execute(insert(blocked_prints), rows)
 
 
-def withdraw_print(connection: Connection, decision_id: str, now: datetime) -> None:
-    """A block that is overridden is nothing to be compared with."""
-    mine = update(blocked_prints).where(blocked_prints.c.decision_id == decision_id)
-    connection.execute(mine.values(withdrawn=True, changed_at=iso_utc(now)))
+def withdraw_prints(connection: Connection, decision_ids: Sequence[str], now: datetime) -> None:
+    """Blocks that are overridden are nothing to be compared with."""
+    theirs = update(blocked_prints).where(blocked_prints.c.decision_id.in_(decision_ids))
+    connection.execute(theirs.values(withdrawn=True, changed_at=iso_utc(now)))
 
 
 def policies_of_override(connection: Connection, overridden: Decision) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from fairstall.model.listing import Listing, Price
 from fairstall.model.urgency import Urgency
 from fairstall.model.view import view_listing
 from fairstall.model.wire import assessment_body, assessment_from_body, iso_utc, listing_body
-from fairstall.records.blocked import Blocked, keep_prints, policies_of_override, withdraw_print
+from fairstall.records.blocked import Blocked, keep_prints, policies_of_override, withdraw_prints
 from fairstall.records.engine import reading, writing
 from fairstall.records.idempotency import KeyedAnswer, find_answer, insert_new, keep_answers
 from fairstall.records.leaves import digest_of_body
@@ -68,6 +68,15 @@ class Submission:
 
     entries: tuple[LedgerEntry, ...]
     answer: KeyedAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """That `outcome` takes the place of a decision. `policies` are those that a person blocks for."""
+
+    decision_id: str
+    outcome: Outcome
+    policies: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -138,32 +147,30 @@ class Ledger:
         `policies` are those that a person blocks for. Findings and scores stay as they were found. Raises NotFound, or
         Conflict when it was overridden before.
         """
-        # Locked, so that no erasure takes its listing away before the new row names it.
-        found = _DECISION.where(decisions.c.decision_id == decision_id).with_for_update(of=decisions, key_share=True)
-        row = connection.execute(found).one_or_none()
-        if row is None:
-            raise NotFound(f"there is no decision {decision_id}")
-        old = _decision(row)
-        new = replace(
-            old,
-            decision_id=time_ordered_id(now),
-            decided_at=now,
-            assessment=replace(old.assessment, outcome=outcome),
-            actor=actor,
-            case_id=None,
-            overrides=decision_id,
-            repeated=False,
-        )
+        [new] = Ledger.override_all(connection, [Override(decision_id, outcome, tuple(policies))], actor, now)
+        return new
+
+    @staticmethod
+    def override_all(connection: Connection, wanted: Sequence[Override], actor: str, now: datetime) -> list[Decision]:
+        """As `override`, for several decisions by a handful of statements. All or none."""
+        if not wanted:
+            return []
+        by_id = {one.decision_id: one for one in wanted}
+        # Locked, so that no erasure takes a listing away before the new row names it.
+        found = _DECISION.where(decisions.c.decision_id.in_(by_id)).order_by(decisions.c.decision_id)
+        rows = connection.execute(found.with_for_update(of=decisions, key_share=True)).all()
+        if missing := by_id.keys() - {row.decision_id for row in rows}:
+            raise NotFound(f"there is no decision {min(missing)}")
+        new = [_overriding(_decision(row), by_id[row.decision_id].outcome, actor, now) for row in rows]
+        pairs = zip(new, rows, strict=True)
         try:
-            connection.execute(_NEW_DECISIONS, [_decision_row(new, row.listing_digest)])
+            connection.execute(_NEW_DECISIONS, [_decision_row(one, row.listing_digest) for one, row in pairs])
         except IntegrityError as error:
-            raise Conflict(f"the decision {decision_id} was overridden before") from error
-        withdraw_print(connection, decision_id, now)
-        if outcome is Outcome.BLOCK:
-            listing = listing_from_body(connection.execute(_body_of(decision_id)).scalar_one())
-            named = policies or policies_of_override(connection, old)
-            keep_prints(connection, [Blocked(new, fingerprint(view_listing(listing)), tuple(named))])
-        write_events(connection, [decision_event(new)])
+            named = f"the decision {min(by_id)}" if len(by_id) == 1 else f"one of {len(by_id)} decisions"
+            raise Conflict(f"{named} was overridden before") from error
+        withdraw_prints(connection, list(by_id), now)
+        keep_prints(connection, _blocked_by_override(connection, new, rows, by_id))
+        write_events(connection, [decision_event(one) for one in new])
         return new
 
     def _why_not(self, decision_id: str) -> str:
@@ -195,6 +202,41 @@ def listing_from_body(body: Mapping[str, Any]) -> Listing:
 _NEW_DECISIONS = insert(decisions)
 _NEW_CASES = insert(cases)
 _DECISION = select(decisions, cases.c.case_id).outerjoin_from(decisions, cases, opened_with(decisions))
+
+
+def _overriding(old: Decision, outcome: Outcome, actor: str, now: datetime) -> Decision:
+    return replace(
+        old,
+        decision_id=time_ordered_id(now),
+        decided_at=now,
+        assessment=replace(old.assessment, outcome=outcome),
+        actor=actor,
+        case_id=None,
+        overrides=old.decision_id,
+        repeated=False,
+    )
+
+
+def _blocked_by_override(
+    connection: Connection, new: Sequence[Decision], rows: Sequence[Row[Any]], wanted: Mapping[str, Override]
+) -> list[Blocked]:
+    """Those of `new` that block; `rows` are the decisions that they override."""
+    blocks = [(one, row) for one, row in zip(new, rows, strict=True) if one.outcome is Outcome.BLOCK]
+    if not blocks:
+        return []
+    query = select(listings.c.digest, listings.c.body).where(
+        listings.c.digest.in_({row.listing_digest for _, row in blocks})
+    )
+    bodies = {row.digest: row.body for row in connection.execute(query)}
+    prints = {digest: fingerprint(view_listing(listing_from_body(body))) for digest, body in bodies.items()}
+    return [
+        Blocked(
+            one,
+            prints[row.listing_digest],
+            wanted[row.decision_id].policies or policies_of_override(connection, _decision(row)),
+        )
+        for one, row in blocks
+    ]
 
 
 def _body_of(decision_id: str) -> Select[Any]:

@@ -161,10 +161,13 @@ reviews = Table(
     Column("decision_id", Id, ForeignKey("decisions.decision_id"), comment="the ledger row that this review wrote"),
     Column("undoes", Id, ForeignKey("reviews.review_id"), unique=True),
     Column("erased_at", Moment, comment="when its note was erased"),
+    Column("batch_id", Id, comment="the same for all reviews that were decided together"),
+    Column("decided_together", Integer, nullable=False, server_default="1", comment="how many those were"),
     CheckConstraint("verdict IN ('violation', 'compliant', 'undone')", name="verdict"),
     Index("ix_reviews_case", "case_id", "decided_at"),
     Index("ix_reviews_user", "user_id", "decided_at"),
     Index("ix_reviews_decision", "decision_id"),
+    Index("ix_reviews_batch", "batch_id"),
 )
 
 events = Table(

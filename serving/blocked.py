@@ -11,19 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairstall.model.decide import Likeness, Resemblance
-from fairstall.model.fingerprint import BINS, Bins, similarities
+from fairstall.model.fingerprint import BANDS, BINS, Bins, band_keys, similarities
 
 if TYPE_CHECKING:
     from fairstall.records.blocked import BlockedPrint
 
-BAND_BINS = 4
-BANDS = BINS // BAND_BINS
 UNSORTED_AT_MOST = 1_024
 CANDIDATES_PER_BAND = 64
 
 Rows: TypeAlias = NDArray[np.int64]
 _NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
-_BAND_NUMBERS = np.arange(BANDS, dtype=np.uint64) << np.uint64(32)
 _NOTHING: Bins = np.zeros((0, BINS), dtype=np.uint8)
 
 
@@ -47,7 +44,7 @@ class _Sorted:
 
     def candidates(self, bins: Bins) -> Rows:
         """Rows that share a band with `bins`: for each band the newest few, so that no flood of copies takes long."""
-        wanted = _keys(bins)
+        wanted = band_keys(bins).ravel()
         starts, ends = self.keys.searchsorted(wanted).tolist(), self.keys.searchsorted(wanted, side="right").tolist()
         runs = [
             self.owners[max(start, end - CANDIDATES_PER_BAND) : end]
@@ -138,16 +135,10 @@ def _sorted(state: _State, most: int) -> _Sorted:
     everyone = (*state.base.known, *state.known)
     stand = [row for row, known in enumerate(everyone) if known.decision_id not in state.withdrawn][-most:]
     prints = np.concatenate([state.base.prints, state.prints])[stand]
-    keys = _keys(prints)
+    keys = band_keys(prints).ravel()
     order = np.argsort(keys, kind="stable")
     owners = (order // BANDS).astype(np.uint32)
     return _Sorted(tuple(everyone[row] for row in stand), prints, keys[order], owners)
-
-
-def _keys(prints: Bins) -> NDArray[np.uint64]:
-    """(rows * bands,), of one row as well: band 0 of row 0, band 1 of row 0, and so on."""
-    bands = np.ascontiguousarray(prints).view("<u4").astype(np.uint64)
-    return (bands | _BAND_NUMBERS).ravel()
 
 
 def _matrix(prints: "Sequence[BlockedPrint]") -> Bins:

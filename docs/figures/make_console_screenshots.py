@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 from zlib import crc32
 
 import uvicorn
 from pictures import chromium, save
+from playwright.sync_api import Page
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -28,6 +30,7 @@ from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import TEXT_FIELDS, Listing, Price
 from fairstall.model.policy_file import starter_policies
+from fairstall.model.starter_bundle import starter_bundle
 from fairstall.model.urgency import urgency_of
 from fairstall.records.engine import migrate, open_engine
 from fairstall.records.ledger import CaseReason, Ledger, LedgerEntry, NewCase
@@ -141,6 +144,21 @@ EARLIER = (
     Shown("Hippo tusk, mounted", "Wall piece.", reason=None, outcome=Outcome.BLOCK, minutes_ago=60 * 24 * 9),
     Shown("Brass ship's clock", "Runs well.", reason=None, outcome=Outcome.APPROVE, minutes_ago=60 * 24 * 12),
 )
+COPY = (
+    "Gold-plated men's watch, Swiss movement, AAA copy of the famous crown brand, weight and finish as the original, "
+    "box and card included. {} Sent from our workshop within three days in neutral packing, write for more models and "
+    "for the prices of five pieces and more."
+)
+COPIES = (
+    ("Luxury watch AAA, blue dial", "Blue dial, steel bracelet.", "wrist-palace", "89.00", 0.74),
+    ("Luxury watch AAA, black dial", "Black dial, steel bracelet.", "wrist-palace", "89.00", 0.72),
+    ("Luxury watch AAA, green dial", "Green dial, leather strap.", "wrist-palace", "95.00", 0.71),
+    ("Watch like the crown, 41 mm", "White dial, steel bracelet, 41 mm.", "timeless-deals", "79.00", 0.66),
+    ("Men's watch gold plated", "Champagne dial.", "wrist-palace", "99.00", 0.78),
+    ("Swiss style watch, new", "Blue dial, 36 mm, for ladies too.", "timeless-deals", "75.00", 0.63),
+)
+SCORES = (0.44, 0.49, 0.53, 0.58, 0.62, 0.67, 0.71, 0.77, 0.84)
+WITH_SCORE = (17, 15, 13, 12, 9, 9, 4, 4, 2)
 DECIDED = (
     Shown("Toy pirate pistol, orange tip", "Clicks.", (("prohibited/weapons", 0.3, Band.MEDIUM, Source.BOTH),)),
     Shown("Airsoft rifle with two magazines", "Hardly used.", (("prohibited/weapons", 0.8, Band.MEDIUM, Source.BOTH),)),
@@ -155,9 +173,13 @@ def main() -> None:
         Accounts(engine, utc_now).create("noor", Role.SENIOR, PASSWORD)
         ledger = Ledger(engine)
         ledger.append([entry_of(one) for one in (*EARLIER, *(replaced(one) for one in DECIDED))])
-        console = create_console(engine=engine, policies=starter_policies())
-        with served(Starlette(routes=[Mount("/console", console)])) as address:
-            take_pictures(f"{address}/console", lambda: ledger.append([entry_of(one) for one in WAITING]))
+        thresholds = starter_bundle().facts.thresholds
+        console = create_console(engine=engine, policies=starter_policies(), thresholds=lambda: thresholds)
+        with served(Starlette(routes=[Mount("/console", console)])) as address, chromium() as browser:
+            page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme())
+            take_pictures(page, f"{address}/console", lambda: ledger.append([entry_of(one) for one in WAITING]))
+            ledger.append([entry_of(one) for one in (*copies(), *scored())])
+            take_pictures_of_many(page, f"{address}/console")
         engine.dispose()
 
 
@@ -165,35 +187,75 @@ def replaced(one: Shown) -> Shown:
     return Shown(one.title, one.description, one.found, seller_id="toys-and-more", minutes_ago=120)
 
 
-def take_pictures(console: str, more_cases: Callable[[], None]) -> None:
-    with chromium() as browser:
-        scheme = "dark" if "--dark" in sys.argv else "light"
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
-        page.goto(f"{console}/login")
-        save(page, "console-login.png")
-        page.fill("#name", "noor")
-        page.fill("#password", PASSWORD)
-        page.keyboard.press("Enter")
-        page.click("#start")
-        for key, shown in zip("cvc", DECIDED, strict=True):
-            page.get_by_role("heading", name=shown.title).wait_for()
-            page.wait_for_timeout(300)
-            page.keyboard.press(key)
-        page.get_by_role("heading", name="All clear").wait_for()
-        more_cases()
-        page.goto(f"{console}/queue")
-        save(page, "console-queue.png")
-        page.keyboard.press("n")
-        page.get_by_role("heading", name=IVORY.title).wait_for()
-        page.evaluate("document.activeElement.blur()")
-        save(page, "console-review.png")
+def copies() -> Iterator[Shown]:
+    """One thing that two sellers post again and again."""
+    for minutes, (title, words, seller_id, price, score) in enumerate(COPIES, start=20):
+        found = (("prohibited/counterfeit", score, Band.MEDIUM, Source.BOTH),)
+        marks = (("prohibited/counterfeit", "AAA copy of the famous crown brand"),)
+        text = COPY.format(words)
+        yield Shown(
+            title, text, found, marks, seller_id=seller_id, price=price, minutes_ago=minutes, category="Watches"
+        )
+
+
+def scored() -> Iterator[Shown]:
+    """Many cases of two policies, each with a score."""
+    for score, count in zip(SCORES, WITH_SCORE, strict=True):
+        for number in range(count):
+            for policy, probability in (("misleading/off_platform", score), ("misleading/health_claim", score + 0.15)):
+                name = f"{policy} {probability:.2f} {number}"
+                yield Shown(name, "Ask.", ((policy, probability, Band.MEDIUM, Source.MODEL),), priority=0.2)
+
+
+def scheme() -> Literal["dark", "light"]:
+    return "dark" if "--dark" in sys.argv else "light"
+
+
+def take_pictures_of_many(page: Page, console: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{console}/together")
+    save(page, "console-together.png")
+    page.keyboard.press("n")
+    page.get_by_role("heading", name="nearly the same").wait_for()
+    save(page, "console-together-preview.png")
+    if "--all" in sys.argv:
         page.set_viewport_size({"width": 400, "height": 800})
-        save(page, "console-review-400.png")
-        page.goto(f"{console}/decisions")
-        if "--all" in sys.argv:
-            save(page, "console-decisions-400.png")
-            page.set_viewport_size({"width": 1280, "height": 800})
-            save(page, "console-decisions.png")
+        save(page, "console-together-preview-400.png")
+        page.keyboard.press("v")
+        page.get_by_role("heading", name="6 decided").wait_for()
+        save(page, "console-together-batch-400.png")
+        page.goto(f"{console}/together")
+        save(page, "console-together-400.png")
+        page.set_viewport_size({"width": 1280, "height": 1600})
+        save(page, "console-together-whole.png")
+
+
+def take_pictures(page: Page, console: str, more_cases: Callable[[], None]) -> None:
+    page.goto(f"{console}/login")
+    save(page, "console-login.png")
+    page.fill("#name", "noor")
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.click("#start")
+    for key, shown in zip("cvc", DECIDED, strict=True):
+        page.get_by_role("heading", name=shown.title).wait_for()
+        page.wait_for_timeout(300)
+        page.keyboard.press(key)
+    page.get_by_role("heading", name="All clear").wait_for()
+    more_cases()
+    page.goto(f"{console}/queue")
+    save(page, "console-queue.png")
+    page.keyboard.press("n")
+    page.get_by_role("heading", name=IVORY.title).wait_for()
+    page.evaluate("document.activeElement.blur()")
+    save(page, "console-review.png")
+    page.set_viewport_size({"width": 400, "height": 800})
+    save(page, "console-review-400.png")
+    page.goto(f"{console}/decisions")
+    if "--all" in sys.argv:
+        save(page, "console-decisions-400.png")
+        page.set_viewport_size({"width": 1280, "height": 800})
+        save(page, "console-decisions.png")
 
 
 def entry_of(one: Shown) -> LedgerEntry:

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from fairstall.cli import settings
 from fairstall.cli.serve import CONTROL_KEY_FILE, blocked_index, build_scoring_app, control_key, listen
 from fairstall.model.errors import SetupError
+from fairstall.model.fingerprint import NEARLY_THE_SAME
 from fairstall.records.engine import open_engine
 from fairstall.records.keys import Scope, create_key
 from fairstall.serving.limits import Limits
@@ -61,6 +62,10 @@ def test_the_settings_and_the_limits_agree():
     assert limits.remembered_texts == settings.DEFAULT_REMEMBERED_TEXTS
     assert limits.deadline_s == settings.DEFAULT_DEADLINE_S
     assert limits.store_deadline_s == settings.DEFAULT_STORE_DEADLINE_S
+
+
+def test_the_setting_and_the_console_agree_on_what_is_nearly_the_same():
+    assert NEARLY_THE_SAME == settings.DEFAULT_NEAR_DUPLICATES
 
 
 @pytest.mark.parametrize(("remembered", "repeated"), [(0, [False, False]), (1, [False, True])])

@@ -148,6 +148,7 @@ def store_case(
     reason=CaseReason.UNCERTAIN,
     outcome=Outcome.REVIEW,
     priority=1.0,
+    probability=0.42,
     seller_id="seller-1",
     listing_id=None,
     inclusion_probability=1.0,
@@ -160,14 +161,16 @@ def store_case(
     """
     listing = Listing(listing_id or time_ordered_id(now), seller_id, title, description, language="en", **more)
     findings = tuple(
-        Finding(code, 0.42, Band.MEDIUM, Source.BOTH, evidence_of(listing, found), "It may not be sold.", resembles)
+        Finding(
+            code, probability, Band.MEDIUM, Source.BOTH, evidence_of(listing, found), "It may not be sold.", resembles
+        )
         for code, found in ((policy, words), *also)
     )
     assessment = Assessment(
         outcome=outcome,
         findings=() if outcome is Outcome.APPROVE else findings,
         doubts=(),
-        probabilities={"prohibited/weapons": 0.42, "prohibited/drugs": 0.01},
+        probabilities={"prohibited/weapons": probability, "prohibited/drugs": 0.01},
         evasion={},
         sampling=Sampling(reason is CaseReason.CONTROL, inclusion_probability),
         versions=Versions(model="tiny-000000000000", policies="test-000000000000"),

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import contextmanager
+from functools import reduce
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import select
 from fairstall.labeling.accounts import FAILURES_BEFORE_LOCK
 from fairstall.labeling.console import create_console
 from fairstall.labeling.permissions import PERMISSIONS, Permission, Role
-from fairstall.labeling.queue import ReviewVerdict
+from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome, Resemblance
 from fairstall.records.engine import reading
 from fairstall.records.erasure import Erasure
@@ -153,6 +154,7 @@ def test_a_form_without_the_sessions_token_or_from_another_site_does_nothing(con
 
 def routes() -> list[tuple[str, str, Permission]]:
     see, review, decisions = Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS
+    many = Permission.DECIDE_TOGETHER
     return [
         ("GET", "/queue", see),
         ("GET", "/decisions", decisions),
@@ -162,6 +164,12 @@ def routes() -> list[tuple[str, str, Permission]]:
         ("POST", "/cases/none/skip", review),
         ("POST", "/cases/none/heartbeat", review),
         ("POST", "/undo", review),
+        ("GET", "/together", many),
+        ("GET", "/together/like/none", many),
+        ("GET", "/together/range", many),
+        ("POST", "/together/decide", many),
+        ("GET", "/together/batches/none", many),
+        ("POST", "/together/batches/none/undo", many),
         ("POST", "/logout", see),
     ]
 
@@ -181,7 +189,10 @@ def test_the_table_of_routes_above_is_complete(sqlite_store, policies):
 
     app = create_console(engine=sqlite_store.engine, policies=policies)
     served = {(*(route.methods - {"HEAD"}), route.path) for route in app.routes if isinstance(route, Route)}
-    tested = {(method, path.replace("none", "{case_id}")) for method, path, _ in routes()}
+    named = {"/cases/none": "/cases/{case_id}", "/like/none": "/like/{like}", "/batches/none": "/batches/{batch_id}"}
+    tested = {
+        (method, reduce(lambda path, pair: path.replace(*pair), named.items(), path)) for method, path, _ in routes()
+    }
     assert served - tested == {("GET", "/"), ("GET", "/login"), ("POST", "/login")}
 
 
@@ -214,7 +225,7 @@ def test_a_verdict_that_cannot_be_stored_is_refused_with_a_reason(console, sqlit
             ({"verdict": "violation", "policy": "prohibited/joy"}, "no policy &#39;prohibited/joy&#39; in force"),
             ({"verdict": "perhaps"}, "Choose violation or compliant"),
             ({"verdict": "compliant", "note": "x" * 2_001}, "more than 2000 characters"),
-            ({"verdict": "compliant", "note": "x" * 40_000}, "larger than 32768 bytes"),
+            ({"verdict": "compliant", "note": "x" * 70_000}, "larger than 65536 bytes"),
         ):
             answer = client.post(f"/cases/{case_id}/decide", data={"csrf": token} | fields)
             assert (answer.status_code, reason in answer.text) == (422, True), answer.text

@@ -8,7 +8,7 @@ import pytest
 from fairstall.labeling.export import export_labels
 from fairstall.labeling.label_file import manifest_path
 from fairstall.labeling.label_import import import_labels
-from fairstall.labeling.queue import ReviewVerdict
+from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.errors import InputError
 from fairstall.records.erasure import Erasure
 from fairstall.records.ledger import CaseReason
@@ -50,6 +50,7 @@ def test_a_label_carries_its_text_and_its_provenance(store, tmp_path):
         "reason": "control",
         "reviews": 1,
         "reviewers": 1,
+        "decided_together": 1,
         "agreeing": 1,
         "model_version": "tiny-000000000000",
         "policies_version": "test-000000000000",

@@ -4,8 +4,8 @@ import pytest
 
 from fairstall.labeling.passing import Passing
 from fairstall.labeling.permissions import Role
-from fairstall.labeling.queue import ReviewVerdict
 from fairstall.labeling.steps import StepKind, steps_of
+from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.errors import Conflict, InputError
 from fairstall.records.engine import reading
 

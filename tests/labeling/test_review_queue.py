@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from fairstall.labeling.accounts import User
 from fairstall.labeling.permissions import Role
-from fairstall.labeling.queue import ReviewVerdict, SkipReason
+from fairstall.labeling.queue import SkipReason
+from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome
 from fairstall.model.errors import Conflict
 from fairstall.records.blocked import BlockedPrints

@@ -10,7 +10,8 @@ import pytest
 
 from fairstall.labeling.accounts import Accounts
 from fairstall.labeling.permissions import Role
-from fairstall.labeling.queue import ReviewQueue, ReviewVerdict
+from fairstall.labeling.queue import ReviewQueue
+from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.control import NO_CONTROL
 from fairstall.model.decide import Outcome
 from fairstall.model.errors import StoreUnavailable
