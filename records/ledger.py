@@ -38,6 +38,10 @@ class CaseReason(StrEnum):
     ESCALATION = "escalation"
 
 
+# Whoever reviews these must not know what the model, or anybody else, made of the listing.
+BLIND_REASONS = frozenset({CaseReason.CONTROL})
+
+
 @dataclass(frozen=True, slots=True)
 class NewCase:
     """A case to be opened with a decision. `policy` is the gravest finding's; higher `priority` is reviewed sooner."""
