@@ -1,5 +1,6 @@
 """The pages on which cases are decided: take the next one, look at it, decide, skip, undo."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,12 +31,16 @@ NOTES = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A policy as it stands in the picker; one with a finding comes first and has its number in the text."""
+    """A policy as it stands in the picker; one with a finding comes first and has its number in the text.
+
+    `marks` is how many places in the text are marked for it.
+    """
 
     code: str
     policy: Policy | None
     finding: Finding | None
     ticked: bool
+    marks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +132,10 @@ class ReviewPages:
         found: Mapping[str, Finding] = {finding.policy: finding for finding in file.findings}
         rest = [code for code in self.policies.codes if code not in found]
         first = next(iter(found), None)
+        marks = Counter(span.policy for span in file.model_evidence)
+        marks.update({finding.policy: len(finding.evidence) for finding in file.findings})
         return tuple(
-            Choice(code, self.policies.by_code.get(code), found.get(code), ticked=code == first)
+            Choice(code, self.policies.by_code.get(code), found.get(code), code == first, marks[code])
             for code in [*found, *rest]
         )
 
@@ -153,9 +160,13 @@ def _verdict(visit: Visit) -> ReviewVerdict:
 
 
 def _spans(file: CaseFile) -> dict[str, list[Span]]:
-    """Evidence per field, numbered like the findings."""
+    """Evidence of rules and of the model per field, numbered like the findings."""
     spans: dict[str, list[Span]] = {name: [] for name in TEXT_FIELDS}
-    for number, finding in enumerate(file.findings, start=1):
+    numbers = {finding.policy: number for number, finding in enumerate(file.findings, start=1)}
+    for finding in file.findings:
         for evidence in finding.evidence:
-            spans[evidence.field].append(Span(evidence.start, evidence.end, number))
+            spans[evidence.field].append(Span(evidence.start, evidence.end, numbers[finding.policy]))
+    for one in file.model_evidence:
+        if one.policy in numbers:
+            spans[one.field].append(Span(one.start, one.end, numbers[one.policy], one.weight))
     return spans

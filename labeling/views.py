@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from fairstall.labeling.marked_text import MarkedText, Span, mark_text
 from fairstall.labeling.permissions import Permission, may
 from fairstall.model.decide import Band, Doubt, Outcome, Source
+from fairstall.model.model_evidence import Weight
 from fairstall.model.policies import PolicySet
 from fairstall.records.ledger import CaseReason
 
@@ -40,6 +41,12 @@ SOURCES = {
     Source.BOTH: "model + rule",
     Source.NEAR_DUPLICATE: "near duplicate",
 }
+WEIGHTS = {
+    None: "evidence",
+    Weight.LOW: "weak model evidence",
+    Weight.MEDIUM: "model evidence",
+    Weight.HIGH: "strong model evidence",
+}
 OUTCOMES = {Outcome.APPROVE: "approved", Outcome.REVIEW: "in review", Outcome.BLOCK: "blocked"}
 
 _STEPS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
@@ -62,6 +69,7 @@ class Views:
             doubts=DOUBTS,
             bands=BANDS,
             sources=SOURCES,
+            weights=WEIGHTS,
             outcomes=OUTCOMES,
             Permission=Permission,
             may=may,
