@@ -19,6 +19,7 @@ from fairstall.cli.settings import (
     DEFAULT_DEADLINE_S,
     DEFAULT_HOME,
     DEFAULT_HOST,
+    DEFAULT_MODEL_EVIDENCE,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     DEFAULT_REMEMBERED_TEXTS,
@@ -29,6 +30,7 @@ from fairstall.cli.settings import (
     DeadlineSetting,
     HomeSetting,
     HostSetting,
+    ModelEvidenceSetting,
     NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from fairstall.serving.batcher import Batcher
     from fairstall.serving.besides import BesideWatch
     from fairstall.serving.blocked import BlockedIndex
+    from fairstall.serving.explaining import Explaining
     from fairstall.serving.limits import Limits
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.reload import Canary
@@ -85,6 +88,7 @@ def serve(
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
     deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
     remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
+    model_evidence: ModelEvidenceSetting = DEFAULT_MODEL_EVIDENCE,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API until SIGTERM or Ctrl-C; requests in flight are answered first."""
@@ -100,6 +104,7 @@ def serve(
         near_duplicates=near_duplicates,
         deadline_s=deadline,
         remembered_texts=remembered_texts,
+        model_evidence=model_evidence,
         webhook_networks=webhook_networks,
     )
     run_app(app, listener)
@@ -116,6 +121,7 @@ def build_scoring_app(
     near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
     deadline_s: float = DEFAULT_DEADLINE_S,
     remembered_texts: int = DEFAULT_REMEMBERED_TEXTS,
+    model_evidence: bool = DEFAULT_MODEL_EVIDENCE,
     store: "SubmissionStore | None" = None,
 ) -> "FastAPI":
     """The scoring app, its store migrated and its model loaded and warm; other apps can be mounted on it.
@@ -166,6 +172,7 @@ def build_scoring_app(
             store=store,
             blocked=None if blocked is None else BlockedWatch(engine, blocked, telemetry, utc_now),
             sealing=SealingPasses(engine, utc_now),
+            explaining=explaining(parts) if model_evidence else None,
             courier=courier,
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),
@@ -225,6 +232,14 @@ def shadowing(
         most_tokens=parts.limits.shadow_tokens,
     )
     return Shadowing(folder, made_of.open, parts.telemetry)
+
+
+def explaining(parts: "Parts") -> "Explaining":
+    """What finds the model evidence of open cases while the app runs."""
+    from fairstall.serving.explaining import Explaining
+
+    most_waiting = parts.limits.unexplained_cases
+    return Explaining(parts.engine, parts.model, parts.telemetry, parts.clock, most_waiting=most_waiting)
 
 
 def blocked_index(limits: "Limits", threshold: float) -> "BlockedIndex | None":

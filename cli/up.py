@@ -16,6 +16,7 @@ from fairstall.cli.settings import (
     DEFAULT_DEADLINE_S,
     DEFAULT_HOME,
     DEFAULT_HOST,
+    DEFAULT_MODEL_EVIDENCE,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     DEFAULT_REMEMBERED_TEXTS,
@@ -25,6 +26,7 @@ from fairstall.cli.settings import (
     DeadlineSetting,
     HomeSetting,
     HostSetting,
+    ModelEvidenceSetting,
     NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
@@ -59,6 +61,7 @@ def up(
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
     deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
     remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
+    model_evidence: ModelEvidenceSetting = DEFAULT_MODEL_EVIDENCE,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
@@ -78,6 +81,7 @@ def up(
         near_duplicates=near_duplicates,
         deadline_s=deadline,
         remembered_texts=remembered_texts,
+        model_evidence=model_evidence,
         webhook_networks=webhook_networks,
     )
     engine = open_engine(url)
