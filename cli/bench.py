@@ -197,6 +197,7 @@ def serve_forgetful(
         policies=None,
         control_rate=DEFAULT_CONTROL_RATE,
         remembered_texts=remembered_texts,
+        model_evidence=False,
         store=ForgetfulStore(),
     )
     run_app(scoring, listener)

@@ -19,6 +19,7 @@ from fairstall.cli.settings import (
     DEFAULT_DEADLINE_S,
     DEFAULT_HOME,
     DEFAULT_HOST,
+    DEFAULT_MODEL_EVIDENCE,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     DEFAULT_REMEMBERED_TEXTS,
@@ -30,6 +31,7 @@ from fairstall.cli.settings import (
     DeadlineSetting,
     HomeSetting,
     HostSetting,
+    ModelEvidenceSetting,
     NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from fairstall.serving.batcher import Batcher
     from fairstall.serving.besides import BesideWatch
     from fairstall.serving.blocked import BlockedIndex
+    from fairstall.serving.explaining import Explaining
     from fairstall.serving.limits import Limits
     from fairstall.serving.metrics import Telemetry
     from fairstall.serving.reload import Canary
@@ -88,6 +91,7 @@ def serve(
     deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
     store_deadline: StoreDeadlineSetting = DEFAULT_STORE_DEADLINE_S,
     remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
+    model_evidence: ModelEvidenceSetting = DEFAULT_MODEL_EVIDENCE,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API until SIGTERM or Ctrl-C; requests in flight are answered first."""
@@ -104,6 +108,7 @@ def serve(
         deadline_s=deadline,
         store_deadline_s=store_deadline,
         remembered_texts=remembered_texts,
+        model_evidence=model_evidence,
         webhook_networks=webhook_networks,
     )
     run_app(app, listener)
@@ -121,6 +126,7 @@ def build_scoring_app(
     deadline_s: float = DEFAULT_DEADLINE_S,
     store_deadline_s: float = DEFAULT_STORE_DEADLINE_S,
     remembered_texts: int = DEFAULT_REMEMBERED_TEXTS,
+    model_evidence: bool = DEFAULT_MODEL_EVIDENCE,
     store: "SubmissionStore | None" = None,
 ) -> "FastAPI":
     """The scoring app, its store migrated and its model loaded and warm; other apps can be mounted on it.
@@ -172,6 +178,7 @@ def build_scoring_app(
             store=store,
             blocked=None if blocked is None else BlockedWatch(engine, blocked, telemetry, utc_now),
             sealing=SealingPasses(engine, utc_now),
+            explaining=explaining(parts) if model_evidence else None,
             courier=courier,
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),
@@ -231,6 +238,14 @@ def shadowing(
         most_tokens=parts.limits.shadow_tokens,
     )
     return Shadowing(folder, made_of.open, parts.telemetry)
+
+
+def explaining(parts: "Parts") -> "Explaining":
+    """What finds the model evidence of open cases while the app runs."""
+    from fairstall.serving.explaining import Explaining
+
+    most_waiting = parts.limits.unexplained_cases
+    return Explaining(parts.engine, parts.model, parts.telemetry, parts.clock, most_waiting=most_waiting)
 
 
 def blocked_index(limits: "Limits", threshold: float) -> "BlockedIndex | None":

@@ -23,6 +23,7 @@ DEFAULT_NEAR_DUPLICATES = 0.75
 DEFAULT_DEADLINE_S = 5.0
 DEFAULT_STORE_DEADLINE_S = 6.0
 DEFAULT_REMEMBERED_TEXTS = 20_000
+DEFAULT_MODEL_EVIDENCE = True
 TRACES_TO = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 TRACES_BY = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 KEEP_FOR_EVER = 0
@@ -119,6 +120,14 @@ RememberedTextsSetting: TypeAlias = Annotated[
         envvar="FAIRSTALL_REMEMBERED_TEXTS",
         min=0,
         help="How many texts' scores are kept for the next listing with the same text; 0 scores each anew.",
+    ),
+]
+ModelEvidenceSetting: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--model-evidence/--no-model-evidence",
+        envvar="FAIRSTALL_MODEL_EVIDENCE",
+        help="Find the words that made the model open a case, while no listing waits, and mark them for reviewers.",
     ),
 ]
 WebhookNetworksSetting: TypeAlias = Annotated[

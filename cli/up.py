@@ -17,6 +17,7 @@ from fairstall.cli.settings import (
     DEFAULT_DEADLINE_S,
     DEFAULT_HOME,
     DEFAULT_HOST,
+    DEFAULT_MODEL_EVIDENCE,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     DEFAULT_REMEMBERED_TEXTS,
@@ -27,6 +28,7 @@ from fairstall.cli.settings import (
     DeadlineSetting,
     HomeSetting,
     HostSetting,
+    ModelEvidenceSetting,
     NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
@@ -66,6 +68,7 @@ def up(
     deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
     store_deadline: StoreDeadlineSetting = DEFAULT_STORE_DEADLINE_S,
     remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
+    model_evidence: ModelEvidenceSetting = DEFAULT_MODEL_EVIDENCE,
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
@@ -86,6 +89,7 @@ def up(
         deadline_s=deadline,
         store_deadline_s=store_deadline,
         remembered_texts=remembered_texts,
+        model_evidence=model_evidence,
         webhook_networks=webhook_networks,
     )
     engine = open_engine(url, deadline_s=store_deadline)

@@ -11,13 +11,13 @@ from fairstall.model.decide import Doubt, Finding, Outcome
 from fairstall.model.decision import MODEL_ACTOR, Assessment
 from fairstall.model.errors import NotFound
 from fairstall.model.listing import Listing
+from fairstall.model.model_evidence import WeighedSpan
 from fairstall.model.wire import assessment_from_body
+from fairstall.records.case_evidence import spans_from_body
 from fairstall.records.engine import reading
-from fairstall.records.ledger import CaseReason, listing_from_body
-from fairstall.records.tables import cases, decisions, listings
+from fairstall.records.ledger import BLIND_REASONS, CaseReason, listing_from_body
+from fairstall.records.tables import case_evidence, cases, decisions, listings
 
-# Whoever reviews these must not know what the model, or anybody else, made of the listing.
-BLIND_REASONS = frozenset({CaseReason.CONTROL})
 # Whoever reviews these must not know that he is being compared.
 _SHOWN_AS = {CaseReason.GOLDEN: CaseReason.UNCERTAIN}
 
@@ -64,7 +64,8 @@ class Resembled:
 class CaseFile:
     """One case as a moderator may see it. A blind one carries no finding, doubt or sign of what the model thought.
 
-    `resembled` has the blocked listings that findings name, by decision. `erased_at`: since then there is no text.
+    `model_evidence` is there a moment after the case, and may be empty. `resembled` has the blocked listings that
+    findings name, by decision. `erased_at`: since then there is no text.
     """
 
     case_id: str
@@ -73,6 +74,7 @@ class CaseFile:
     decided: bool
     listing: Listing
     findings: tuple[Finding, ...]
+    model_evidence: tuple[WeighedSpan, ...]
     doubts: tuple[Doubt, ...]
     history: SellerHistory
     resembled: Mapping[str, Resembled]
@@ -92,9 +94,12 @@ def shown_reason(name: str) -> CaseReason:
 def read_case(engine: Engine, case_id: str) -> CaseFile:
     """The file of a case. Raises NotFound."""
     query = (
-        select(cases, listings.c.body, decisions.c.assessment, decisions.c.erased_at)
+        select(
+            cases, listings.c.body, decisions.c.assessment, decisions.c.erased_at, case_evidence.c.body.label("spans")
+        )
         .join(decisions, cases.c.decision_id == decisions.c.decision_id)
         .join(listings, decisions.c.listing_digest == listings.c.digest)
+        .outerjoin(case_evidence, case_evidence.c.case_id == cases.c.case_id)
         .where(cases.c.case_id == case_id)
     )
     with reading(engine) as connection:
@@ -131,12 +136,13 @@ def _case_file(
         decided=row.state == "decided",
         listing=listing,
         findings=assessment.findings,
+        model_evidence=spans_from_body(row.spans or ()),
         doubts=assessment.doubts,
         history=history,
         resembled=resembled,
         erased_at=datetime.fromisoformat(row.erased_at) if row.erased_at else None,
     )
-    return replace(file, findings=(), doubts=(), resembled={}) if file.blind else file
+    return replace(file, findings=(), model_evidence=(), doubts=(), resembled={}) if file.blind else file
 
 
 def _resembled(connection: Connection, findings: Sequence[Finding]) -> dict[str, Resembled]:

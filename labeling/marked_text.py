@@ -6,9 +6,11 @@ It yields plain pieces of text; turning them into HTML is the templates' busines
 import itertools
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import regex
+
+from fairstall.model.model_evidence import Weight
 
 MAX_LABELS = 300
 MAX_MARKS_ON_ONE_CHARACTER = 4  # more is a pile that spills over the lines around it
@@ -42,14 +44,21 @@ _BELONGS = regex.compile(
     rf"|(?<=\p{{Mongolian}})[\u180B-\u180F]"
 )
 
+_WEIGHTS = (None, *Weight)
+_HEAVINESS = {weight: place for place, weight in enumerate(_WEIGHTS)}
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Raw text `start:end`, in code points, that is evidence for the finding with this number."""
+    """Raw text `start:end`, in code points, that is evidence for the finding with this number.
+
+    `weight` is the model's; a rule's match has none.
+    """
 
     start: int
     end: int
     number: int
+    weight: Weight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +66,16 @@ class Piece:
     """A run of text with one look.
 
     `numbers` are the findings that it is evidence for, and `ending` those whose evidence ends with it. Where
-    characters hide, `text` is a label for them and `name` says in Unicode's words what they are.
+    characters hide, `text` is a label for them and `name` says in Unicode's words what they are. `weight` is the
+    heaviest that the model gave, and `model_alone` says that no rule matches here.
     """
 
     text: str
     numbers: tuple[int, ...] = ()
     ending: tuple[int, ...] = ()
     name: str = ""
+    weight: Weight | None = None
+    model_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,13 @@ class MarkedText:
 
     pieces: tuple[Piece, ...]
     unlabelled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    numbers: tuple[int, ...] = ()
+    weight: Weight | None = None
+    model_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +103,13 @@ class _Hidden:
 
 def mark_text(text: str, spans: Sequence[Span] = ()) -> MarkedText:
     """`text` in pieces, in order, cut wherever evidence begins or ends or characters hide. O(n log n)."""
-    spans = [Span(max(0, s.start), min(s.end, len(text)), s.number) for s in spans]
+    spans = [replace(s, start=max(0, s.start), end=min(s.end, len(text))) for s in spans]
     spans = [span for span in spans if span.start < span.end]
     hidden = _merged(_hidden(text))
     edges = sorted({0, len(text), *(edge for s in spans for edge in (s.start, s.end)), *_edges(hidden)})
     assembly = _Assembly(text, hidden)
-    for start, end, (numbers, ending) in zip(edges, edges[1:], _covers(spans, edges), strict=False):
-        assembly.add(start, end, numbers, ending)
+    for start, end, (look, ending) in zip(edges, edges[1:], _looks(spans, edges), strict=False):
+        assembly.add(start, end, look, ending)
     return assembly.finished()
 
 
@@ -103,21 +122,21 @@ class _Assembly:
         self._inside: _Hidden | None = None
         self._pieces: list[Piece] = []
         self._plain: list[str] = []
-        self._numbers: tuple[int, ...] = ()
+        self._look = _Look()
         self._labelled = 0
         self._unlabelled = 0
 
-    def add(self, start: int, end: int, numbers: tuple[int, ...], ending: tuple[int, ...]) -> None:
+    def add(self, start: int, end: int, look: _Look, ending: tuple[int, ...]) -> None:
         still = self._inside if self._inside and start < self._inside.end else None
         self._inside = self._hidden.get(start, still)
-        if numbers != self._numbers or (self._inside and self._labelled < MAX_LABELS):
+        if look != self._look or (self._inside and self._labelled < MAX_LABELS):
             self._close(())
-        self._numbers = numbers
+        self._look = look
         if self._inside is None:
             self._plain.append(self._text[start:end])
         elif self._labelled < MAX_LABELS:
             label = _counted(self._inside.label, end - start)
-            self._pieces.append(Piece(label, numbers, ending, self._inside.name))
+            self._pieces.append(self._piece(label, ending, self._inside.name))
             self._labelled += 1
         else:
             self._unlabelled += end - start
@@ -130,30 +149,44 @@ class _Assembly:
 
     def _close(self, ending: tuple[int, ...]) -> None:
         if self._plain:
-            self._pieces.append(Piece("".join(self._plain), self._numbers, ending))
+            self._pieces.append(self._piece("".join(self._plain), ending))
             self._plain = []
 
+    def _piece(self, text: str, ending: tuple[int, ...], name: str = "") -> Piece:
+        return Piece(text, self._look.numbers, ending, name, self._look.weight, self._look.model_alone)
 
-def _covers(spans: Sequence[Span], edges: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """For each stretch between two edges, which findings cover it and which of them end with it."""
+
+def _looks(spans: Sequence[Span], edges: Sequence[int]) -> Iterator[tuple[_Look, tuple[int, ...]]]:
+    """For each stretch between two edges, how it looks and which findings' evidence ends with it."""
+    numbered = _covers([(span.start, span.end, span.number) for span in spans], edges)
+    weighed = _covers([(span.start, span.end, _HEAVINESS[span.weight]) for span in spans], edges)
+    for (numbers, ending), (heaviness, _) in zip(numbered, weighed, strict=True):
+        weight = _WEIGHTS[heaviness[-1]] if heaviness else None
+        yield _Look(numbers, weight, model_alone=bool(heaviness) and heaviness[0] > 0), ending
+
+
+def _covers(
+    spans: Sequence[tuple[int, int, int]], edges: Sequence[int]
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """For each stretch between two edges, the keys of the spans over it in order, and those that end with it."""
     steps: dict[int, dict[int, int]] = {}
-    for span in spans:
-        for edge, step in ((span.start, 1), (span.end, -1)):
+    for first, last, key in spans:
+        for edge, step in ((first, 1), (last, -1)):
             at = steps.setdefault(edge, {})
-            at[span.number] = at.get(span.number, 0) + step
+            at[key] = at.get(key, 0) + step
     depth: dict[int, int] = {}
     for start, end in itertools.pairwise(edges):
         _step(depth, steps.get(start, {}))
-        numbers = tuple(sorted(depth))
+        keys = tuple(sorted(depth))
         ahead = steps.get(end, {})
-        yield numbers, tuple(number for number in numbers if depth[number] + ahead.get(number, 0) == 0)
+        yield keys, tuple(key for key in keys if depth[key] + ahead.get(key, 0) == 0)
 
 
 def _step(depth: dict[int, int], steps: dict[int, int]) -> None:
-    for number, step in steps.items():
-        depth[number] = depth.get(number, 0) + step
-        if depth[number] == 0:
-            del depth[number]
+    for key, step in steps.items():
+        depth[key] = depth.get(key, 0) + step
+        if depth[key] == 0:
+            del depth[key]
 
 
 def _hidden(text: str) -> Iterator[_Hidden]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, Row, and_, exists, func, select
 
 from fairstall.labeling.accounts import User
-from fairstall.labeling.case_file import BLIND_REASONS, heading_of, shown_reason
+from fairstall.labeling.case_file import heading_of, shown_reason
 from fairstall.labeling.claims import IS_OPEN
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome
@@ -16,7 +16,7 @@ from fairstall.model.decision import MODEL_ACTOR
 from fairstall.model.wire import iso_utc
 from fairstall.records.engine import reading
 from fairstall.records.history import not_taken_back
-from fairstall.records.ledger import CaseReason
+from fairstall.records.ledger import BLIND_REASONS, CaseReason
 from fairstall.records.tables import cases, decisions, listings, reviews
 
 Key = TypeVar("Key")

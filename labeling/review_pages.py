@@ -1,5 +1,6 @@
 """The pages on which cases are decided: take the next one, look at it, decide, skip, undo."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,12 +29,16 @@ NOTES = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A policy as it stands in the picker; one with a finding comes first and has its number in the text."""
+    """A policy as it stands in the picker; one with a finding comes first and has its number in the text.
+
+    `marks` is how many places in the text are marked for it.
+    """
 
     code: str
     policy: Policy | None
     finding: Finding | None
     ticked: bool
+    marks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class ReviewPages:
             visit,
             file=file,
             choices=self._choices(file),
-            spans=spans_of(file.findings),
+            spans=spans_of(file.findings, file.model_evidence),
             last=last,
             note=NOTES.get(visit.request.query_params.get("note", "")),
             heartbeat_ms=1_000 * self.queue.lease_seconds // HEARTBEATS_PER_LEASE,
@@ -121,8 +126,10 @@ class ReviewPages:
         found: Mapping[str, Finding] = {finding.policy: finding for finding in file.findings}
         rest = [code for code in self.policies.codes if code not in found]
         first = next(iter(found), None)
+        marks = Counter(span.policy for span in file.model_evidence)
+        marks.update({finding.policy: len(finding.evidence) for finding in file.findings})
         return tuple(
-            Choice(code, self.policies.by_code.get(code), found.get(code), ticked=code == first)
+            Choice(code, self.policies.by_code.get(code), found.get(code), code == first, marks[code])
             for code in [*found, *rest]
         )
 

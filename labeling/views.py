@@ -12,6 +12,7 @@ from fairstall.labeling.marked_text import MarkedText, Span, mark_text
 from fairstall.labeling.permissions import Permission, may
 from fairstall.model.decide import Band, Doubt, Finding, Outcome, Source
 from fairstall.model.listing import TEXT_FIELDS
+from fairstall.model.model_evidence import WeighedSpan, Weight
 from fairstall.model.policies import PolicySet
 from fairstall.records.ledger import CaseReason
 
@@ -41,6 +42,12 @@ SOURCES = {
     Source.BOTH: "model + rule",
     Source.NEAR_DUPLICATE: "near duplicate",
 }
+WEIGHTS = {
+    None: "evidence",
+    Weight.LOW: "weak model evidence",
+    Weight.MEDIUM: "model evidence",
+    Weight.HIGH: "strong model evidence",
+}
 OUTCOMES = {Outcome.APPROVE: "approved", Outcome.REVIEW: "in review", Outcome.BLOCK: "blocked"}
 
 _STEPS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
@@ -63,6 +70,7 @@ class Views:
             doubts=DOUBTS,
             bands=BANDS,
             sources=SOURCES,
+            weights=WEIGHTS,
             outcomes=OUTCOMES,
             Permission=Permission,
             may=may,
@@ -93,12 +101,16 @@ def ago(moment: datetime, now: datetime) -> str:
     return "just now"
 
 
-def spans_of(findings: Sequence[Finding]) -> dict[str, list[Span]]:
-    """Evidence per field, numbered like the findings."""
+def spans_of(findings: Sequence[Finding], of_model: Sequence[WeighedSpan] = ()) -> dict[str, list[Span]]:
+    """Evidence of rules and of the model per field, numbered like the findings."""
     spans: dict[str, list[Span]] = {name: [] for name in TEXT_FIELDS}
-    for number, finding in enumerate(findings, start=1):
+    numbers = {finding.policy: number for number, finding in enumerate(findings, start=1)}
+    for finding in findings:
         for evidence in finding.evidence:
-            spans[evidence.field].append(Span(evidence.start, evidence.end, number))
+            spans[evidence.field].append(Span(evidence.start, evidence.end, numbers[finding.policy]))
+    for one in of_model:
+        if one.policy in numbers:
+            spans[one.field].append(Span(one.start, one.end, numbers[one.policy], one.weight))
     return spans
 
 

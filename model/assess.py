@@ -60,7 +60,7 @@ class Assessor:
         self.versions = Versions(model=bundle.version, policies=policies.version)
         self._control = control
         self._look_alikes = look_alikes
-        self._encoder = bundle_encoder(bundle)
+        self.encoder = bundle_encoder(bundle)
         self._rules = RuleBook(policies)
         self._language = LanguageGate(bundle.facts.languages)
 
@@ -75,7 +75,7 @@ class Assessor:
         Raises BundleError when tokenizer and graph do not belong together, or what comes out are no probabilities.
         """
         prepared = self.prepare(_ORDINARY)
-        longest = [self._encoder.last_token] * self.bundle.facts.max_tokens
+        longest = [self.encoder.last_token] * self.bundle.facts.max_tokens
         try:
             for windows in (prepared.windows.ids, [longest]):
                 self.conclude(prepared, scorer.run(windows))
@@ -88,13 +88,13 @@ class Assessor:
         return (
             self.policies.version == other.policies.version
             and set(mine.languages) == set(theirs.languages)
-            and self._encoder.cuts_like(other._encoder)
+            and self.encoder.cuts_like(other.encoder)
         )
 
     def prepare(self, listing: Listing) -> Prepared:
         """All that can be known before the model runs."""
         view = view_listing(listing)
-        windows = self._encoder.windows(view)
+        windows = self.encoder.windows(view)
         doubts = (
             (Doubt.LANGUAGE, not self._language.covers(listing)),
             (Doubt.TOO_LONG, not windows.complete),

@@ -4,15 +4,19 @@ Every window is `[CLS] title [SEP] a piece of the description [SEP]`, so that ea
 neighbouring pieces overlap, so that nothing is cut in two. A part that is empty leaves no separator behind.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from tokenizers import Tokenizer
 
 from fairstall.model.bundle import Bundle
 from fairstall.model.errors import BundleError
+from fairstall.model.listing import Field
 from fairstall.model.view import ListingView
+
+T = TypeVar("T")
 
 TITLE_SHARE = 3  # a title takes a third of a window at most; the rest of it is read as description
 
@@ -23,6 +27,15 @@ class Windows:
 
     ids: tuple[tuple[int, ...], ...]
     complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a token was read: `start:end` of a field's canonical text, in code points."""
+
+    field: Field
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +59,33 @@ class Encoder:
 
     def windows(self, view: ListingView) -> Windows:
         title, description = self._ids(view.title.text), self._ids(view.description.text)
-        longest_title = self.max_tokens // TITLE_SHARE
-        head, body = title[:longest_title], title[longest_title:] + description
-        room = self.max_tokens - 3 - len(head) if head else self.max_tokens - 2
-        pieces, complete = self._pieces(body, room)
-        start, end = self._special("[CLS]"), self._special("[SEP]")
-        opened = [start, *head, end] if head else [start]
-        windows = [(*opened, *piece, end) if piece else tuple(opened) for piece in pieces]
-        return Windows(tuple(windows), complete)
+        windows, complete = self._cut(title, description, start=self._special("[CLS]"), end=self._special("[SEP]"))
+        return Windows(windows, complete)
 
-    def _pieces(self, body: list[int], room: int) -> tuple[list[list[int]], bool]:
+    def places(self, view: ListingView) -> tuple[tuple[Place | None, ...], ...]:
+        """Where each token of each window was read; None for the special ones."""
+        title, description = self._places(view, "title"), self._places(view, "description")
+        return self._cut(title, description, start=None, end=None)[0]
+
+    def _cut(
+        self, title: Sequence[T], description: Sequence[T], *, start: T, end: T
+    ) -> tuple[tuple[tuple[T, ...], ...], bool]:
+        """Windows of what tokens are or of where they stand, and whether all was taken."""
+        longest_title = self.max_tokens // TITLE_SHARE
+        head, body = title[:longest_title], [*title[longest_title:], *description]
+        room = self.max_tokens - 3 - len(head) if head else self.max_tokens - 2
         step = room - self.overlap_tokens
         starts = range(0, max(1, len(body) - self.overlap_tokens), step)
-        return [body[start : start + room] for start in starts[: self.max_windows]], len(starts) <= self.max_windows
+        pieces = (body[at : at + room] for at in starts[: self.max_windows])
+        opened = (start, *head, end) if head else (start,)
+        return tuple((*opened, *piece, end) if piece else opened for piece in pieces), len(starts) <= self.max_windows
 
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids if text else []
+
+    def _places(self, view: ListingView, field: Field) -> list[Place | None]:
+        text = view.field(field).text
+        return [Place(field, *offsets) for offsets in self.tokenizer.encode(text, add_special_tokens=False).offsets]
 
     def _special(self, name: str) -> int:
         return cast(int, self.tokenizer.token_to_id(name))

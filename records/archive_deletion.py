@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, delete, exists, select, update
 from fairstall.records.archivable import Cut, archivable
 from fairstall.records.archive import Archive
 from fairstall.records.archive_tables import DECISIONS, REVIEWS, ArchiveTable
+from fairstall.records.case_evidence import drop_evidence
 from fairstall.records.engine import give_way, reading, take_keeping_turn, writing
 from fairstall.records.erased_rows import lock_listings
 from fairstall.records.months import month_of
@@ -52,6 +53,7 @@ def delete_decisions(connection: Connection, archived: Mapping[str, str]) -> Non
         connection.execute(update(audit_leaves).where(mine).values(archived=month))
     its_cases = select(cases.c.case_id).where(cases.c.decision_id.in_(ids))
     connection.execute(delete(case_steps).where(case_steps.c.case_id.in_(its_cases)))
+    drop_evidence(connection, ids)
     told = [event.event_id for event in events_of(connection, ids)]
     for column, values in (
         (deliveries.c.event_id, told),

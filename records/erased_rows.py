@@ -19,6 +19,7 @@ from sqlalchemy import (
     update,
 )
 
+from fairstall.records.case_evidence import drop_evidence
 from fairstall.records.engine import overwrite_what_is_deleted, reading, writing
 from fairstall.records.idempotency import insert_new
 from fairstall.records.leaves import digest_of_body, without_text
@@ -83,6 +84,7 @@ def erase_decisions(connection: Connection, digests: Sequence[str], names: Pseud
     erase_leaves(connection, [*ids, *noted], names)
     _withdraw_prints(connection, rows, names, now)
     _erase_disagreements(connection, ids)
+    drop_evidence(connection, ids)
     _erase_events(connection, ids, names)
     return len(rows)
 

@@ -39,6 +39,10 @@ class CaseReason(StrEnum):
     ESCALATION = "escalation"
 
 
+# Whoever reviews these must not know what the model, or anybody else, made of the listing.
+BLIND_REASONS = frozenset({CaseReason.CONTROL})
+
+
 @dataclass(frozen=True, slots=True)
 class NewCase:
     """A case to be opened with a decision. `policy` is the gravest finding's; `priority`, 0 to 1, and time of opening

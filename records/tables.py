@@ -133,6 +133,15 @@ case_steps = Table(
     Index("ix_case_steps_time", "happened_at"),
 )
 
+case_evidence = Table(
+    "case_evidence",
+    metadata,
+    Column("case_id", Id, ForeignKey("cases.case_id"), primary_key=True),
+    Column("model_version", Text, nullable=False, comment="of the bundle that was asked"),
+    Column("body", Json, nullable=False, comment="places in the text with their weight by policy; no words"),
+    Column("made_at", Moment, nullable=False),
+)
+
 blocked_prints = Table(
     "blocked_prints",
     metadata,

@@ -27,6 +27,7 @@ from fairstall.serving.clock import ForwardClock
 from fairstall.serving.connections import connection_class
 from fairstall.serving.dialects import error_response
 from fairstall.serving.endpoints import Endpoints
+from fairstall.serving.explaining import Explaining
 from fairstall.serving.idempotency import OncePerKey
 from fairstall.serving.inference import MODEL_ADDRESSES, Inference
 from fairstall.serving.intake import Intake
@@ -66,6 +67,7 @@ class Parts:
     """What an app is made of. `engine` is migrated; without a `watch` the model stays the one it is.
 
     Without a `canary` it answers every listing, and without a `shadowing` no bundle is scored beside it.
+    Without `explaining` no model evidence is found for cases.
     Without `sealing` nothing is sealed until `fairstall audit seal` does.
     Without a `courier` events wait until a process that has one delivers them. Without `blocked` nothing is compared
     with what was blocked. Without `tracing` no request is traced. Decisions are kept in the `store`, which is the
@@ -84,6 +86,7 @@ class Parts:
     store: SubmissionStore | None = None
     tracing: Tracing | None = None
     sealing: SealingPasses | None = None
+    explaining: Explaining | None = None
     clock: Callable[[], datetime] = utc_now
 
 
@@ -101,11 +104,14 @@ def create_app(parts: Parts) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         looks = [_models_looked_at(one.look) for one in (parts.watch, parts.canary, parts.shadowing) if one]
         works = [*looks, *(one.run() for one in (parts.blocked, parts.sealing) if one)]
+        if parts.explaining:
+            parts.explaining.start()
         async with _working(works), _delivering(parts.courier):
             yield
         await asyncio.to_thread(parts.model.close)
-        if parts.shadowing:
-            await asyncio.to_thread(parts.shadowing.close)
+        for beside in (parts.shadowing, parts.explaining):
+            if beside:
+                await asyncio.to_thread(beside.close)
         await asyncio.to_thread(writer.close)
         if parts.tracing:
             await asyncio.to_thread(parts.tracing.close)
@@ -134,15 +140,17 @@ def _service(parts: Parts, writer: GroupCommit) -> ScoringService:
         telemetry=parts.telemetry,
         clock=ForwardClock(parts.clock),
         side_by_side=parts.limits.batch_side_by_side,
-        after_answer=partial(_offer, parts.shadowing),
+        after_answer=partial(_offer, parts),
     )
 
 
-def _offer(shadowing: Shadowing | None, settled: Sequence[Settled]) -> None:
-    if shadowing:
-        for one in settled:
-            if Doubt.NOT_SCORED not in one.decision.assessment.doubts:
-                shadowing.offer(Decided(one.decision, one.prepared, one.assessor))
+def _offer(parts: Parts, settled: Sequence[Settled]) -> None:
+    """What is done with a stored decision once it is answered."""
+    for one in settled:
+        if parts.shadowing and Doubt.NOT_SCORED not in one.decision.assessment.doubts:
+            parts.shadowing.offer(Decided(one.decision, one.prepared, one.assessor))
+        if parts.explaining and one.entry.case:
+            parts.explaining.offer(one.entry.case)
 
 
 def _intake(parts: Parts, ledger: Ledger, lookups: Lookups) -> Intake:

@@ -52,7 +52,8 @@ class Scored:
 class Batcher:
     """One model in service. `on_batch` is told how many windows each run had.
 
-    `wide` is a scorer with a thread for each lane, for the lane that is alone.
+    `wide` is a scorer with a thread for each lane, for the lane that is alone. `scorer`, the first lane's, is lent to
+    whoever has a window to run beside the lanes.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Batcher:
         self._repeats = Repeats(limits.remembered_texts)
         self._room = WaitingRoom(most_tokens=limits.waiting_tokens, lanes=len(scorers))
         self._wide = wide
+        self.scorer = scorers[0]
         self._lanes = [
             threading.Thread(target=self._work, args=(scorer,), name=f"lane-{number}", daemon=True)
             for number, scorer in enumerate(scorers)
@@ -79,6 +81,11 @@ class Batcher:
     @property
     def waiting_tokens(self) -> int:
         return self._room.tokens
+
+    @property
+    def admitted(self) -> int:
+        """How many listings it has taken so far."""
+        return self._room.admitted
 
     def wait_until_idle(self) -> None:
         """Wait until no listing waits for this model or is scored by it."""

@@ -9,6 +9,7 @@ class Limits:
 
     Scores of the last `remembered_texts` texts are kept for the next listing with the same text; 0 keeps none.
     `shadow_tokens` of answered listings wait for a shadow at most; it drops what comes then.
+    `unexplained_cases` wait in memory for their evidence at most; others are found in the store later.
     A new listing is compared with the last `blocked_prints` that were blocked.
     `deadline_s` runs from a listing's admission to its scores; `body_deadline_s` from the head of a request to its end,
     and `head_deadline_s` from its first byte (of the first request: from the connection) to the end of its head.
@@ -35,4 +36,5 @@ class Limits:
     key_cache_s: float = 5.0
     remembered_texts: int = 20_000
     shadow_tokens: int = 65_536
+    unexplained_cases: int = 1_024
     blocked_prints: int = 100_000

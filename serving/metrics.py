@@ -1,12 +1,14 @@
 """What Prometheus is told, of stages, outcomes, queue, batches, versions, shadow, webhooks, in a registry of ours."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from fairstall.model.decide import Doubt, Outcome
 from fairstall.model.decision import Decision, Versions
+
+Result: TypeAlias = Literal["found", "nothing", "failed"]
 
 CHAMPION = "champion"
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -127,6 +129,19 @@ class Telemetry:
             registry=self.registry,
         )
 
+        self._explained = Counter(
+            "fairstall_evidence_cases",
+            "Cases whose model evidence was looked for, by result.",
+            ["result"],
+            registry=self.registry,
+        )
+        self._explaining = Histogram(
+            "fairstall_evidence_seconds",
+            "Time to find the model evidence of a case, without waiting for listings.",
+            buckets=STAGE_BUCKETS_S,
+            registry=self.registry,
+        )
+
         self._webhooks = Counter(
             "fairstall_webhook_deliveries",
             "Attempts to deliver an event, by result.",
@@ -201,6 +216,10 @@ class Telemetry:
 
     def shadow_failed(self, stage: Literal["load", "score", "store"], count: int = 1) -> None:
         self._shadow_failed.labels(stage).inc(count)
+
+    def explained(self, result: Result, seconds: float) -> None:
+        self._explained.labels(result).inc()
+        self._explaining.observe(seconds)
 
     def webhook(self, result: str) -> None:
         self._webhooks.labels(result).inc()

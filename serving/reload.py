@@ -44,6 +44,15 @@ class ModelInService:
         """The champion's."""
         return self._batcher
 
+    @property
+    def admitted(self) -> int:
+        """How many listings those in service have taken: another number whenever one has come."""
+        return sum(one.admitted for one in self._batchers())
+
+    def by_version(self, version: str) -> Batcher | None:
+        """The one in service with that bundle, the champion's or the canary's."""
+        return next((one for one in self._batchers() if one.assessor.versions.model == version), None)
+
     def canary_for(self, listing_id: str) -> Batcher | None:
         """The canary's, for a listing of its share."""
         canary = self._canary

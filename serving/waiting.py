@@ -89,6 +89,11 @@ class WaitingRoom:
         return self._tokens
 
     @property
+    def admitted(self) -> int:
+        """How many tickets were let in so far."""
+        return self._orders
+
+    @property
     def free_lanes(self) -> int:
         """How many wait for work."""
         return len(self._free_lanes)

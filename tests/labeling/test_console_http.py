@@ -13,6 +13,8 @@ from fairstall.labeling.console import create_console
 from fairstall.labeling.permissions import PERMISSIONS, Permission, Role
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome, Resemblance
+from fairstall.model.model_evidence import WeighedSpan, Weight
+from fairstall.records.case_evidence import Explained, keep_evidence
 from fairstall.records.engine import reading
 from fairstall.records.erasure import Erasure
 from fairstall.records.ledger import CaseReason
@@ -374,3 +376,44 @@ def test_what_resembles_an_erased_listing_can_still_be_reviewed(console, sqlite_
     assert "90 % the same as a listing that the model or a rule blocked" in said
     assert "erased at the seller's request" in said
     assert "as new" not in said
+
+
+def weigh(store, case_id, *spans):
+    """Store what the model weighed, each as `(field, start, end, weight)`."""
+    found = tuple(WeighedSpan("prohibited/weapons", *span) for span in spans)
+    keep_evidence(store.engine, Explained(case_id, "tiny-000000000000", found, store.clock()))
+
+
+def test_what_made_the_model_think_so_is_underlined_beside_what_a_rule_marked(console, sqlite_store):
+    sqlite_store.user()
+    case_id = sqlite_store.open_case("Hunting knife, 12 cm", "Sharp.", words=["knife"])
+    weigh(sqlite_store, case_id, ("title", 0, 13, Weight.HIGH), ("description", 0, 5, Weight.LOW))
+    with signed_in(console) as client:
+        page = take_case(client).text
+    marks = re.findall(r'<mark class="([^"]*)" data-findings="1">([^<]*)(?:<sup aria-label="([^"]*)">)?', page)
+    assert [(" ".join(look.split()), text, label) for look, text, label in marks] == [
+        ("weighs weighs-high model-alone", "Hunting ", ""),
+        ("weighs weighs-high", "knife", "strong model evidence 1"),
+        ("weighs weighs-low model-alone", "Sharp", "weak model evidence 1"),
+    ]
+    assert "model + rule, 3 marks" in " ".join(re.sub(r"<sup>\d</sup>|<[^>]+>", " ", page).split())
+    assert 'class="legend"' in page
+
+
+def test_without_model_evidence_there_is_no_legend_for_it(console, sqlite_store):
+    sqlite_store.user()
+    sqlite_store.open_case(words=["knife"])
+    with signed_in(console) as client:
+        page = take_case(client).text
+    assert '<sup aria-label="evidence 1">' in page
+    assert "legend" not in page.replace("</legend>", "").replace("<legend>", "")
+
+
+def test_a_blind_case_shows_no_model_evidence_even_if_there_were_some(console, sqlite_store):
+    sqlite_store.user()
+    case_id = sqlite_store.open_case(reason=CaseReason.CONTROL)
+    weigh(sqlite_store, case_id, ("title", 0, 13, Weight.HIGH))
+    with signed_in(console) as client:
+        page = take_case(client)
+    assert "Blind review" in page.text
+    assert "<mark" not in page.text

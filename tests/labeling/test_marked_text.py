@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairstall.labeling.marked_text import MAX_LABELS, Piece, Span, mark_text
+from fairstall.model.model_evidence import Weight
 
 
 def shown(text: str) -> list[str]:
@@ -26,6 +27,16 @@ def test_overlapping_evidence_is_cut_where_it_begins_and_ends():
         Piece("knife", (1, 2), (1,)),
         Piece(" and", (2,), (2,)),
         Piece(" block"),
+    )
+
+
+def test_what_the_model_weighed_is_told_from_what_a_rule_matched_and_the_heaviest_counts():
+    spans = [Span(0, 6, 1), Span(0, 14, 1, Weight.LOW), Span(7, 20, 2, Weight.HIGH)]
+    assert mark_text("pistol holster, good", spans).pieces == (
+        Piece("pistol", (1,), (), "", Weight.LOW),
+        Piece(" ", (1,), (), "", Weight.LOW, model_alone=True),
+        Piece("holster", (1, 2), (1,), "", Weight.HIGH, model_alone=True),
+        Piece(", good", (2,), (2,), "", Weight.HIGH, model_alone=True),
     )
 
 
