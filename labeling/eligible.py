@@ -9,11 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, and_, or_, select, union_all
 
 from fairstall.labeling.accounts import User
-from fairstall.labeling.case_file import BLIND_REASONS
 from fairstall.labeling.claims import IS_OPEN, reviewed_by
 from fairstall.labeling.lanes import lanes_of
 from fairstall.model.wire import iso_utc
-from fairstall.records.ledger import CaseReason
+from fairstall.records.ledger import BLIND_REASONS, CaseReason
 from fairstall.records.tables import cases
 
 # Measured by them is how well single listings are judged, or owed to somebody who asked for another look.

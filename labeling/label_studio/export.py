@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, Select, select
 
-from fairstall.labeling.case_file import BLIND_REASONS
 from fairstall.labeling.claims import IS_OPEN
 from fairstall.labeling.export import ROWS_AT_ONCE, standing_reviews
 from fairstall.labeling.label_file import arriving
@@ -22,6 +21,7 @@ from fairstall.model.errors import InputError
 from fairstall.model.policies import PolicySet
 from fairstall.model.wire import assessment_from_body, json_line
 from fairstall.records.engine import reading
+from fairstall.records.ledger import BLIND_REASONS
 from fairstall.records.tables import cases, decisions, listings, reviews, users
 
 
