@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     delete,
+    func,
     select,
     text,
     tuple_,
@@ -26,10 +27,12 @@ from fairstall.records.outbox import events_of
 from fairstall.records.tables import (
     audit_leaves,
     blocked_prints,
+    calibration_entries,
     case_steps,
     cases,
     decisions,
     events,
+    golden_items,
     idempotency_keys,
     listings,
     reviews,
@@ -80,6 +83,7 @@ def erase_decisions(connection: Connection, digests: Sequence[str], names: Pseud
     ids = [row.decision_id for row in rows]
     _erase_rows(connection, rows, names, now)
     noted = _erase_notes(connection, ids, now)
+    _erase_calibration(connection, ids, now)
     erase_leaves(connection, [*ids, *noted], names)
     _withdraw_prints(connection, rows, names, now)
     _erase_disagreements(connection, ids)
@@ -171,6 +175,15 @@ def _erase_notes(connection: Connection, ids: Sequence[str], now: str) -> Sequen
     connection.execute(update(case_steps).where(case_steps.c.case_id.in_(mine)).values(note=""))
     noted = update(reviews).where(reviews.c.case_id.in_(mine), reviews.c.note != "")
     return connection.execute(noted.values(note="", erased_at=now).returning(reviews.c.review_id)).scalars().all()
+
+
+def _erase_calibration(connection: Connection, ids: Sequence[str], now: str) -> None:
+    """What was said of these decisions may quote the listing, and nobody can be tried on a listing without a text."""
+    entries, golden = calibration_entries.c, golden_items.c
+    said = update(calibration_entries).where(entries.decision_id.in_(ids), entries.erased_at.is_(None))
+    connection.execute(said.values(title="", text="", erased_at=now))
+    mine = update(golden_items).where(golden.decision_id.in_(ids))
+    connection.execute(mine.values(why="", retired_at=func.coalesce(golden.retired_at, now)))
 
 
 def _withdraw_prints(connection: Connection, rows: Sequence[Row[Any]], names: Pseudonyms, now: str) -> None:

@@ -39,6 +39,10 @@ class CaseReason(StrEnum):
     ESCALATION = "escalation"
 
 
+# A review of such a case is compared with others: nothing is put into force for it, and it gives no label.
+COMPARED = frozenset({CaseReason.SECOND_OPINION, CaseReason.GOLDEN})
+
+
 @dataclass(frozen=True, slots=True)
 class NewCase:
     """A case to be opened with a decision. `policy` is the gravest finding's; `priority`, 0 to 1, and time of opening
