@@ -1,7 +1,7 @@
 """The review queue: who works on which case, and what he decides. What a page shows is read in `case_file`.
 
 Each verb is one transaction; a claim is one statement. Decisions go into the ledger in the transaction of the review.
-Passing a case on, to a person, a team or the seniors, is `passing`'s.
+Passing a case on, to a person, a team or the seniors, is `passing`'s; what a review puts into force, `settling`'s.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,23 +14,19 @@ from sqlalchemy import Connection, Engine, Row, Update, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from fairstall.labeling.accounts import User
-from fairstall.labeling.claims import (
-    IS_OPEN,
-    Claimant,
-    claim_next,
-    last_review,
-    reviewed_since,
-    standing_decision,
-)
+from fairstall.labeling.claims import IS_OPEN, Claimant, claim_next, last_review
+from fairstall.labeling.golden_cases import GoldenMix
 from fairstall.labeling.lanes import lanes_of
+from fairstall.labeling.second_reviews import SecondReviews
+from fairstall.labeling.settling import CLOSED, lock_decision, put_into_force, settle_disagreement, take_back
 from fairstall.labeling.steps import StepKind, write_step
 from fairstall.model.decide import Outcome
 from fairstall.model.errors import Conflict
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.wire import iso_utc
 from fairstall.records.engine import reading, writing
-from fairstall.records.ledger import CaseReason, Ledger
-from fairstall.records.tables import case_steps, cases, decisions, reviews
+from fairstall.records.ledger import CaseReason
+from fairstall.records.tables import case_steps, cases, reviews
 
 LEASE_SECONDS = 300
 SKIP_SECONDS = 600
@@ -98,7 +94,8 @@ class ReviewQueue:
 
     A lease lasts `lease_seconds` and is renewed by `heartbeat`. Whoever lets it run out may still decide as long as
     nobody else took the case. A skipped case comes back to the same person after `skip_seconds`, or when there is
-    nothing else; to everybody else it is offered at once.
+    nothing else; to everybody else it is offered at once. Without `second_reviews` and `golden` nothing is reviewed
+    twice, and nobody is tried.
     """
 
     def __init__(
@@ -109,12 +106,16 @@ class ReviewQueue:
         lease_seconds: int = LEASE_SECONDS,
         skip_seconds: int = SKIP_SECONDS,
         undo_seconds: int = UNDO_SECONDS,
+        second_reviews: SecondReviews | None = None,
+        golden: GoldenMix | None = None,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._lease = timedelta(seconds=lease_seconds)
         self._skip = timedelta(seconds=skip_seconds)
         self._undo = timedelta(seconds=undo_seconds)
+        self._second_reviews = second_reviews
+        self._golden = golden
 
     @property
     def lease_seconds(self) -> int:
@@ -131,6 +132,9 @@ class ReviewQueue:
         claimant = Claimant(user.user_id, lanes_of(user), iso_utc(now), until, skipped_since, after)
         with writing(self._engine) as connection:
             row = claim_next(connection, claimant)
+            if row and self._golden and (golden := self._golden.instead_of(connection, row, claimant)):
+                connection.execute(update(cases).where(cases.c.case_id == row.case_id).values(FREE))
+                row = golden
         return _claimed(row) if row else None
 
     def heartbeat(self, case_id: str, user: User) -> ClaimedCase:
@@ -210,16 +214,17 @@ class ReviewQueue:
     ) -> Review:
         """Close the case with a review, and put its outcome into the ledger where it differs from the one in force.
 
-        A violation names at least one policy and blocks; a compliant listing names none and is approved. Raises
-        Conflict when the case is no longer the user's, and ValueError for a verdict without its policies.
+        A second review and one of a golden item are compared with others, and put nothing into force. A violation
+        names at least one policy and blocks; a compliant listing names none and is approved. Raises Conflict when the
+        case is no longer the user's, and ValueError for a verdict without its policies.
         """
         if bool(policies) != (verdict is ReviewVerdict.VIOLATION):
             raise ValueError(f"the verdict {verdict} does not go with {len(policies)} policies")
         now = self._clock()
         with writing(self._engine) as connection:
-            closed = {"state": "decided", "lease_holder": None, "lease_until": None, "held_at": None}
-            case = changed(connection, of_user(case_id, user).values(closed))
-            override = _put_into_force(connection, case.decision_id, _OUTCOMES[verdict], user, now, policies)
+            case = changed(connection, of_user(case_id, user).values(CLOSED))
+            lock_decision(connection, case.decision_id)
+            override = put_into_force(connection, case, _OUTCOMES[verdict], user, now, policies)
             review = Review(
                 review_id=time_ordered_id(now),
                 case_id=case_id,
@@ -232,6 +237,9 @@ class ReviewQueue:
                 decision_id=override,
             )
             connection.execute(insert(reviews).values(_review_row(review)))
+            if self._second_reviews:
+                self._second_reviews.open_after(connection, case, policies, now)
+            settle_disagreement(connection, case, now)
         return review
 
     def undo(self, user: User, *, review_id: str | None = None) -> ClaimedCase:
@@ -246,7 +254,8 @@ class ReviewQueue:
             if last is None or review_id not in (None, last.review_id):
                 raise Conflict("There is no decision of yours to undo: it was undone already, or it is too long ago.")
             case = _reopen(connection, last.case_id, user, now, now + self._lease)
-            restored = _take_back(connection, last, case, user, now)
+            lock_decision(connection, case.decision_id)
+            restored = take_back(connection, last, case, user, now)
             values = {
                 "review_id": time_ordered_id(now),
                 "case_id": last.case_id,
@@ -295,15 +304,6 @@ def changed(connection: Connection, change: Update) -> Row[Any]:
     return row
 
 
-def _put_into_force(
-    connection: Connection, decision_id: str, outcome: Outcome, user: User, now: datetime, policies: Sequence[str]
-) -> str | None:
-    standing = standing_decision(connection, decision_id)
-    if standing.outcome == outcome:
-        return None
-    return Ledger.override(connection, standing.decision_id, outcome, user.actor, now, policies).decision_id
-
-
 def _reopen(connection: Connection, case_id: str, user: User, now: datetime, lease_until: datetime) -> Row[Any]:
     values = {
         "state": "open",
@@ -316,27 +316,6 @@ def _reopen(connection: Connection, case_id: str, user: User, now: datetime, lea
     if row is None:
         raise Conflict("This case was opened again already.")
     return row
-
-
-def _take_back(connection: Connection, review: Row[Any], case: Row[Any], user: User, now: datetime) -> str | None:
-    """Restore the outcome that the review replaced, if it replaced one. Raises Conflict when it no longer stands."""
-    standing = standing_decision(connection, case.decision_id)
-    if standing.erased_at:
-        raise Conflict("The seller's data were erased since; it cannot be undone.")
-    overtaken = (
-        standing.decided_at > review.decided_at
-        if review.decision_id is None
-        else standing.decision_id != review.decision_id
-    )
-    if overtaken or reviewed_since(connection, review):
-        raise Conflict("Somebody has decided this case since; it cannot be undone.")
-    if review.decision_id is None:
-        return None
-    replaced = decisions.alias("replaced")
-    join = decisions.join(replaced, decisions.c.overrides == replaced.c.decision_id)
-    query = select(replaced.c.outcome).select_from(join).where(decisions.c.decision_id == review.decision_id)
-    before = Outcome(connection.execute(query).scalar_one())
-    return Ledger.override(connection, review.decision_id, before, user.actor, now).decision_id
 
 
 def _claimed(row: Row[Any]) -> ClaimedCase:
