@@ -1,11 +1,14 @@
 """`fairstall console`: the review console alone, over the store in the home folder or on PostgreSQL."""
 
+from fairstall.cli.serve import control_key
 from fairstall.cli.settings import (
+    DEFAULT_GOLDEN_SHARE,
     DEFAULT_HOME,
     DEFAULT_HOST,
     DEFAULT_PORT,
     DEFAULT_STORE_DEADLINE_S,
     DatabaseSetting,
+    GoldenShareSetting,
     HomeSetting,
     HostSetting,
     PoliciesSetting,
@@ -22,6 +25,7 @@ def console(
     database: DatabaseSetting = None,
     policies: PoliciesSetting = None,
     store_deadline: StoreDeadlineSetting = DEFAULT_STORE_DEADLINE_S,
+    golden_share: GoldenShareSetting = DEFAULT_GOLDEN_SHARE,
 ) -> None:
     """Serve the review console under /console, without the scoring API."""
     import uvicorn
@@ -36,10 +40,12 @@ def console(
     engine = open_engine(database_url(home, database), deadline_s=store_deadline)
     migrate(engine)
     in_force = load_policies(policies) if policies else starter_policies()
+    home.mkdir(parents=True, exist_ok=True)
+    pages = create_console(engine=engine, policies=in_force, key=control_key(home), golden_share=golden_share)
     app = Starlette(
         routes=[
             Route("/", lambda _request: RedirectResponse("/console/", status_code=307)),
-            Mount("/console", create_console(engine=engine, policies=in_force)),
+            Mount("/console", pages),
         ]
     )
     uvicorn.run(app, host=host, port=port)

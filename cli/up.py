@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from fairstall.cli.first_login import FILE, FirstLogin, first_login
-from fairstall.cli.serve import build_scoring_app, listen, log_json_lines, run_app
+from fairstall.cli.serve import build_scoring_app, control_key, listen, log_json_lines, run_app
 from fairstall.cli.settings import (
     DEFAULT_CONTROL_RATE,
     DEFAULT_DEADLINE_S,
+    DEFAULT_GOLDEN_SHARE,
     DEFAULT_HOME,
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
@@ -24,6 +25,7 @@ from fairstall.cli.settings import (
     ControlRateSetting,
     DatabaseSetting,
     DeadlineSetting,
+    GoldenShareSetting,
     HomeSetting,
     HostSetting,
     NearDuplicatesSetting,
@@ -63,6 +65,7 @@ def up(
     store_deadline: StoreDeadlineSetting = DEFAULT_STORE_DEADLINE_S,
     remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     webhook_networks: WebhookNetworksSetting = "",
+    golden_share: GoldenShareSetting = DEFAULT_GOLDEN_SHARE,
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
     from fairstall.records.engine import open_engine
@@ -85,7 +88,8 @@ def up(
         webhook_networks=webhook_networks,
     )
     engine = open_engine(url, deadline_s=store_deadline)
-    mount_console(app, engine, load_policies(policies) if policies else starter_policies())
+    in_force = load_policies(policies) if policies else starter_policies()
+    mount_console(app, engine, in_force, key=control_key(home), golden_share=golden_share)
     login = first_login(engine, home, lambda: datetime.now(UTC))
     typer.echo(welcome(f"http://{reachable(host)}:{listener.getsockname()[1]}", login))
     run_app(app, listener)
@@ -96,13 +100,15 @@ def reachable(host: str) -> str:
     return "localhost" if host in ("0.0.0.0", "::", "") else host
 
 
-def mount_console(app: "Starlette", engine: "Engine", policies: "PolicySet") -> None:
+def mount_console(
+    app: "Starlette", engine: "Engine", policies: "PolicySet", *, key: bytes = b"", golden_share: float = 0.0
+) -> None:
     """The console under /console, and the bare address leading to it."""
     from starlette.responses import RedirectResponse
 
     from fairstall.labeling.console import create_console
 
-    app.mount("/console", create_console(engine=engine, policies=policies))
+    app.mount("/console", create_console(engine=engine, policies=policies, key=key, golden_share=golden_share))
     app.add_route("/", lambda _request: RedirectResponse("/console/", status_code=307))
 
 

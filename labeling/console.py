@@ -13,9 +13,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from fairstall.labeling.accounts import Accounts
+from fairstall.labeling.calibration import Calibration
 from fairstall.labeling.desk_pages import DeskPages
+from fairstall.labeling.disagreement_pages import DisagreementPages
+from fairstall.labeling.golden import GoldenItems
+from fairstall.labeling.golden_cases import GoldenMix
+from fairstall.labeling.quality_pages import QualityPages
 from fairstall.labeling.queue import LEASE_SECONDS, ReviewQueue
 from fairstall.labeling.review_pages import ReviewPages
+from fairstall.labeling.second_reviews import SecondReviews
 from fairstall.labeling.sessions import Sessions
 from fairstall.labeling.views import HERE, Views
 from fairstall.labeling.web import Gate, Page, SecurityHeaders, Visit
@@ -34,13 +40,28 @@ def create_console(
     clock: Callable[[], datetime] = utc_now,
     accounts: Accounts | None = None,
     lease_seconds: int = LEASE_SECONDS,
+    key: bytes = b"",
+    golden_share: float = 0.0,
 ) -> Starlette:
-    """The console over one store, to be mounted at a path such as `/console`; the schema must be there."""
+    """The console over one store, to be mounted at a path such as `/console`; the schema must be there.
+
+    `key`: what second reviews and golden items are drawn with. `golden_share`: of the cases that somebody claims, how
+    many a golden item comes before, 0 to 1.
+    """
     views = Views(policies, clock)
     sessions = Sessions(engine, clock)
-    queue = ReviewQueue(engine, clock, lease_seconds=lease_seconds)
+    queue = ReviewQueue(
+        engine,
+        clock,
+        lease_seconds=lease_seconds,
+        second_reviews=SecondReviews(policies, key),
+        golden=GoldenMix(key, golden_share),
+    )
     desk = DeskPages(engine, queue, accounts or Accounts(engine, clock), sessions, views, clock)
     review = ReviewPages(engine, queue, policies, views, clock)
+    quality = QualityPages(engine, views, clock)
+    disagreements = DisagreementPages(Calibration(engine, clock), GoldenItems(engine, clock), policies, views)
+    groups = (desk, review, quality, disagreements)
     gate = Gate(sessions, views)
 
     def missing(request: Request, _error: Exception) -> Response:
@@ -49,7 +70,7 @@ def create_console(
     return Starlette(
         routes=[
             Mount("/static", _Static(directory=HERE / "static"), name="static"),
-            *(_route(gate, page) for page in (*desk.pages(), *review.pages())),
+            *(_route(gate, page) for group in groups for page in group.pages()),
         ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={404: missing, 405: missing},

@@ -20,19 +20,28 @@ class Permission(StrEnum):
     REVIEW = "decide cases"
     SEE_DECISIONS = "see everybody's decisions"
     SETTLE_ESCALATIONS = "settle escalated cases and give cases out"
+    SEE_QUALITY = "see how well everybody reviews"
+    CALIBRATE = "hold calibration sessions and make golden items"
 
+
+_LEADS = frozenset(
+    {
+        Permission.SEE_QUEUE,
+        Permission.REVIEW,
+        Permission.SEE_DECISIONS,
+        Permission.SETTLE_ESCALATIONS,
+        Permission.SEE_QUALITY,
+        Permission.CALIBRATE,
+    }
+)
 
 # A moderator does not see other people's decisions: a second review would not be blind any more.
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.MODERATOR: frozenset({Permission.SEE_QUEUE, Permission.REVIEW}),
-    Role.SENIOR: frozenset(
-        {Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS, Permission.SETTLE_ESCALATIONS}
-    ),
-    Role.MANAGER: frozenset(
-        {Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS, Permission.SETTLE_ESCALATIONS}
-    ),
+    Role.SENIOR: _LEADS,
+    Role.MANAGER: _LEADS,
     Role.ENGINEER: frozenset({Permission.SEE_QUEUE}),
-    Role.AUDITOR: frozenset({Permission.SEE_QUEUE, Permission.SEE_DECISIONS}),
+    Role.AUDITOR: frozenset({Permission.SEE_QUEUE, Permission.SEE_DECISIONS, Permission.SEE_QUALITY}),
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -68,6 +68,7 @@ class Views:
         )
         self._environment.filters.update(
             ago=lambda moment: ago(moment, clock()),
+            duration=duration,
             marked=marked,
             paragraphs=lambda text: [part for part in text.split("\n\n") if part.strip()],
             policy_title=lambda code: policies[code].title if code in policies.by_code else code,
@@ -89,6 +90,15 @@ def ago(moment: datetime, now: datetime) -> str:
         if count := passed // length:
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: `1 min 20 s`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def marked(text: str | None, spans: Sequence[Span] = ()) -> MarkedText:
