@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 REASONS = {
     CaseReason.UNCERTAIN: ("Unsure", "The model or a rule has a doubt that only a person can settle."),
     CaseReason.CONTROL: ("Blind review", "Drawn at random, to measure how well listings are judged."),
-    CaseReason.SECOND_OPINION: ("Second opinion", "Somebody has decided this case; what he decided is not shown."),
+    CaseReason.SECOND_OPINION: ("Second review", "By somebody who does not know of the first one."),
     CaseReason.APPEAL: ("Appeal", "The seller asks for another look."),
     CaseReason.REPORT: ("Report", "A buyer or a rights holder reported this listing."),
     CaseReason.ESCALATION: ("Escalation", "A colleague asks for a decision."),

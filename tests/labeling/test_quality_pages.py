@@ -122,11 +122,11 @@ def test_the_figures_the_tables_and_the_lists_behind_them_say_the_same(console, 
         }
         assert len(links) >= 6
         mine = next(link for link in counts if "reviewer=mira" in link and "of=all" in link)
-        assert f"{counts[mine]} in the last 7 days, by mira" in words_of(client.get(mine))
+        assert f"{counts[mine]} reviews in the last 7 days, by mira" in words_of(client.get(mine))
         second = next(
             link for link in counts if "of=second" in link and "reviewer" not in link and "policy" not in link
         )
-        assert f"{2 * int(counts[second])} in the last 7 days" in words_of(client.get(second))
+        assert f"{2 * int(counts[second])} reviews in the last 7 days" in words_of(client.get(second))
 
 
 def test_the_consensus_is_worked_out_when_somebody_asks_for_it(console, reviewed):

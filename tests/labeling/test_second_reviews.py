@@ -1,5 +1,6 @@
 """A second person reviews blindly, a third settles what they disagree on, and each step can be taken back."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -168,6 +169,22 @@ def test_the_first_review_can_be_taken_back_while_the_second_goes_on(store, queu
     assert (in_force(store), opened(store)) == (Outcome.REVIEW, ["uncertain"])
     review(queue, mira, VIOLATION, WEAPONS)
     assert (in_force(store), opened(store)) == (Outcome.BLOCK, ["escalation"])
+
+
+def test_of_two_who_decide_at_the_same_moment_the_later_sees_that_they_disagree(store, queue, people):
+    mira, noor, _ = people
+    for _ in range(8):
+        store.open_case()
+        review(queue, mira, VIOLATION, WEAPONS)
+        second = queue.claim(noor).case_id
+        first = queue.undo(mira).case_id
+        with ThreadPoolExecutor(2) as pool:
+            decided = [
+                pool.submit(queue.decide, first, mira, VIOLATION, WEAPONS),
+                pool.submit(queue.decide, second, noor, COMPLIANT),
+            ]
+        assert [one.exception() for one in decided] == [None, None]
+    assert opened(store) == ["escalation"] * 8
 
 
 def test_taking_either_review_back_withdraws_the_escalation(store, queue, people):
