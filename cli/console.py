@@ -1,7 +1,9 @@
 """`fairstall console`: the review console alone, over the store in the home folder or on PostgreSQL."""
 
 from fairstall.cli.bundles import thresholds_in_force
+from fairstall.cli.serve import control_key
 from fairstall.cli.settings import (
+    DEFAULT_GOLDEN_SHARE,
     DEFAULT_HOME,
     DEFAULT_HOST,
     DEFAULT_NEAR_DUPLICATES,
@@ -9,6 +11,7 @@ from fairstall.cli.settings import (
     DEFAULT_STORE_DEADLINE_S,
     BundleSetting,
     DatabaseSetting,
+    GoldenShareSetting,
     HomeSetting,
     HostSetting,
     NearDuplicatesSetting,
@@ -28,6 +31,7 @@ def console(
     policies: PoliciesSetting = None,
     store_deadline: StoreDeadlineSetting = DEFAULT_STORE_DEADLINE_S,
     near_duplicates: NearDuplicatesSetting = DEFAULT_NEAR_DUPLICATES,
+    golden_share: GoldenShareSetting = DEFAULT_GOLDEN_SHARE,
 ) -> None:
     """Serve the review console under /console, without the scoring API."""
     import uvicorn
@@ -41,11 +45,14 @@ def console(
 
     engine = open_engine(database_url(home, database), deadline_s=store_deadline)
     migrate(engine)
+    home.mkdir(parents=True, exist_ok=True)
     review = create_console(
         engine=engine,
         policies=load_policies(policies) if policies else starter_policies(),
         near_duplicates=near_duplicates,
         thresholds=thresholds_in_force(home, bundle),
+        key=control_key(home),
+        golden_share=golden_share,
     )
     app = Starlette(
         routes=[

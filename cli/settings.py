@@ -19,6 +19,7 @@ DEFAULT_HOME = Path(".fairstall")
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DEFAULT_CONTROL_RATE = 0.01
+DEFAULT_GOLDEN_SHARE = 0.02
 DEFAULT_NEAR_DUPLICATES = 0.75
 DEFAULT_DEADLINE_S = 5.0
 DEFAULT_STORE_DEADLINE_S = 6.0
@@ -81,6 +82,16 @@ ControlRateSetting: TypeAlias = Annotated[
         min=0.0,
         max=1.0,
         help="The share of listings drawn for blind review, whatever the model says of them.",
+    ),
+]
+GoldenShareSetting: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--golden-share",
+        envvar="FAIRSTALL_GOLDEN_SHARE",
+        min=0.0,
+        max=1.0,
+        help="Of the cases that a reviewer takes, how many a golden item comes before, unseen; 0 for none.",
     ),
 ]
 NearDuplicatesSetting: TypeAlias = Annotated[

@@ -11,10 +11,11 @@ import typer
 
 from fairstall.cli.bundles import thresholds_in_force
 from fairstall.cli.first_login import FILE, FirstLogin, first_login
-from fairstall.cli.serve import build_scoring_app, listen, log_json_lines, run_app
+from fairstall.cli.serve import build_scoring_app, control_key, listen, log_json_lines, run_app
 from fairstall.cli.settings import (
     DEFAULT_CONTROL_RATE,
     DEFAULT_DEADLINE_S,
+    DEFAULT_GOLDEN_SHARE,
     DEFAULT_HOME,
     DEFAULT_HOST,
     DEFAULT_MODEL_EVIDENCE,
@@ -26,6 +27,7 @@ from fairstall.cli.settings import (
     ControlRateSetting,
     DatabaseSetting,
     DeadlineSetting,
+    GoldenShareSetting,
     HomeSetting,
     HostSetting,
     ModelEvidenceSetting,
@@ -70,6 +72,7 @@ def up(
     remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     model_evidence: ModelEvidenceSetting = DEFAULT_MODEL_EVIDENCE,
     webhook_networks: WebhookNetworksSetting = "",
+    golden_share: GoldenShareSetting = DEFAULT_GOLDEN_SHARE,
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
     from fairstall.records.engine import open_engine
@@ -99,6 +102,8 @@ def up(
         load_policies(policies) if policies else starter_policies(),
         near_duplicates=near_duplicates,
         thresholds=thresholds_in_force(home, bundle),
+        key=control_key(home),
+        golden_share=golden_share,
     )
     login = first_login(engine, home, lambda: datetime.now(UTC))
     typer.echo(welcome(f"http://{reachable(host)}:{listener.getsockname()[1]}", login))
@@ -117,13 +122,22 @@ def mount_console(
     *,
     near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
     thresholds: "Callable[[], Mapping[str, PolicyThresholds]]" = dict,
+    key: bytes = b"",
+    golden_share: float = 0.0,
 ) -> None:
     """The console under /console, and the bare address leading to it."""
     from starlette.responses import RedirectResponse
 
     from fairstall.labeling.console import create_console
 
-    console = create_console(engine=engine, policies=policies, near_duplicates=near_duplicates, thresholds=thresholds)
+    console = create_console(
+        engine=engine,
+        policies=policies,
+        near_duplicates=near_duplicates,
+        thresholds=thresholds,
+        key=key,
+        golden_share=golden_share,
+    )
     app.mount("/console", console)
     app.add_route("/", lambda _request: RedirectResponse("/console/", status_code=307))
 

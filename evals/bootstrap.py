@@ -15,6 +15,8 @@ from fairstall.evals.arrays import Floats
 from fairstall.evals.metric import Metric, Sample
 from fairstall.evals.scored import ScoredRows
 from fairstall.evals.slices import Slice
+from fairstall.model.intervals import Estimate as Estimate
+from fairstall.model.intervals import wilson as wilson
 
 DRAWS_AT_ONCE = 50
 CONFIDENCE = 0.95
@@ -27,19 +29,6 @@ class Bootstrap:
     draws: int = 500
     seed: int = 0
     confidence: float = CONFIDENCE
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number and its two-sided interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def metrics(self, name: str) -> dict[str, float]:
-        """Flat: the number under its name, its interval beside it."""
-        return {name: self.value, f"{name}.low": self.low, f"{name}.high": self.high}
 
 
 Measured = Mapping[str, Mapping[str, Floats]]  # scope -> metric -> (1 + draws,), the value itself first
@@ -118,17 +107,6 @@ def _widening(evidence: int, *, confidence: float) -> float:
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     t_over_z = 1 + (z**2 + 1) / (4 * freedom) + (5 * z**4 + 16 * z**2 + 3) / (96 * freedom**2)
     return t_over_z * math.sqrt((freedom + 2) / freedom)
-
-
-def wilson(share: float, observations: int, *, confidence: float) -> Estimate:
-    """The score interval (Wilson 1927) of a share of so many observations; the whole range when there are none."""
-    if observations == 0:
-        return Estimate(share, 0.0, 1.0)
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    shrunk = z * z / observations
-    centre = (share + shrunk / 2) / (1 + shrunk)
-    half = z / (1 + shrunk) * math.sqrt(share * (1 - share) / observations + shrunk / (4 * observations))
-    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def evidence(metric: Metric, cut: Slice) -> int:

@@ -15,11 +15,8 @@ from fairstall.model.model_evidence import WeighedSpan
 from fairstall.model.wire import assessment_from_body
 from fairstall.records.case_evidence import spans_from_body
 from fairstall.records.engine import reading
-from fairstall.records.ledger import BLIND_REASONS, CaseReason, listing_from_body
-from fairstall.records.tables import case_evidence, cases, decisions, listings
-
-# Whoever reviews these must not know that he is being compared.
-_SHOWN_AS = {CaseReason.GOLDEN: CaseReason.UNCERTAIN}
+from fairstall.records.ledger import BLIND_REASONS, COMPARED, CaseReason, listing_from_body
+from fairstall.records.tables import case_evidence, cases, decisions, disagreements, listings, reviews
 
 SELLER_DECISIONS_COUNTED = 500
 SELLER_DECISIONS_SHOWN = 6
@@ -61,11 +58,21 @@ class Resembled:
 
 
 @dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one of two people said who disagree. Nobody is told who."""
+
+    verdict: str
+    policies: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaseFile:
     """One case as a moderator may see it. A blind one carries no finding, doubt or sign of what the model thought.
 
     `model_evidence` is there a moment after the case, and may be empty. `resembled` has the blocked listings that
-    findings name, by decision. `erased_at`: since then there is no text.
+    findings name, by decision. `opinions`: what two people said who disagree, where this case settles it; their order
+    tells nothing. `erased_at`: since then there is no text.
     """
 
     case_id: str
@@ -78,6 +85,7 @@ class CaseFile:
     doubts: tuple[Doubt, ...]
     history: SellerHistory
     resembled: Mapping[str, Resembled]
+    opinions: tuple[Opinion, ...] = ()
     erased_at: datetime | None = None
 
     @property
@@ -85,17 +93,27 @@ class CaseFile:
         return self.reason in BLIND_REASONS
 
 
-def shown_reason(name: str) -> CaseReason:
-    """The reason that a reviewer may be told for a case with this one."""
+def shown_reason(name: str, decided: str = Outcome.REVIEW) -> CaseReason:
+    """The reason that a reviewer may be told for a case with this one, about a decision with that outcome.
+
+    Whoever is being compared must not know: he sees the reason for which the decision became a case first.
+    """
     reason = CaseReason(name)
-    return _SHOWN_AS.get(reason, reason)
+    if reason not in COMPARED:
+        return reason
+    return CaseReason.UNCERTAIN if decided == Outcome.REVIEW else CaseReason.CONTROL
 
 
 def read_case(engine: Engine, case_id: str) -> CaseFile:
     """The file of a case. Raises NotFound."""
     query = (
         select(
-            cases, listings.c.body, decisions.c.assessment, decisions.c.erased_at, case_evidence.c.body.label("spans")
+            cases,
+            listings.c.body,
+            decisions.c.assessment,
+            decisions.c.outcome,
+            decisions.c.erased_at,
+            case_evidence.c.body.label("spans"),
         )
         .join(decisions, cases.c.decision_id == decisions.c.decision_id)
         .join(listings, decisions.c.listing_digest == listings.c.digest)
@@ -110,7 +128,8 @@ def read_case(engine: Engine, case_id: str) -> CaseFile:
         history = _history(connection, listing)
         assessment = assessment_from_body(row.assessment)
         resembled = _resembled(connection, assessment.findings)
-    return _case_file(row, listing, assessment, history, resembled)
+        opinions = opinions_of(connection, case_id)
+    return _case_file(row, listing, assessment, history, resembled, opinions)
 
 
 def heading_of(body: Mapping[str, Any]) -> str:
@@ -128,10 +147,11 @@ def _case_file(
     assessment: Assessment,
     history: SellerHistory,
     resembled: Mapping[str, Resembled],
+    opinions: tuple[Opinion, ...],
 ) -> CaseFile:
     file = CaseFile(
         case_id=row.case_id,
-        reason=shown_reason(row.reason),
+        reason=shown_reason(row.reason, row.outcome),
         opened_at=datetime.fromisoformat(row.opened_at),
         decided=row.state == "decided",
         listing=listing,
@@ -140,6 +160,7 @@ def _case_file(
         doubts=assessment.doubts,
         history=history,
         resembled=resembled,
+        opinions=opinions,
         erased_at=datetime.fromisoformat(row.erased_at) if row.erased_at else None,
     )
     return replace(file, findings=(), model_evidence=(), doubts=(), resembled={}) if file.blind else file
@@ -164,6 +185,14 @@ def _resembled(connection: Connection, findings: Sequence[Finding]) -> dict[str,
         )
         for row in connection.execute(query)
     }
+
+
+def opinions_of(connection: Connection, case_id: str) -> tuple[Opinion, ...]:
+    """What the two said whose disagreement an escalation settles; nothing for any other case."""
+    both = reviews.c.review_id.in_((disagreements.c.first_review_id, disagreements.c.second_review_id))
+    query = select(reviews).join(disagreements, both).where(disagreements.c.case_id == case_id)
+    opinions = [Opinion(row.verdict, tuple(row.policies), row.note) for row in connection.execute(query)]
+    return tuple(sorted(opinions, key=lambda one: (one.verdict, one.policies)))
 
 
 def _history(connection: Connection, listing: Listing) -> SellerHistory:

@@ -1,6 +1,6 @@
 """The statements behind the review queue: which case comes next, whose review is the last, which decision stands."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,10 +25,12 @@ from sqlalchemy import (
 )
 
 from fairstall.records.history import not_taken_back
+from fairstall.records.ledger import CaseReason
 from fairstall.records.tables import cases, decisions, reviews
 
 # A literal and no parameter: otherwise neither database would use its index of open cases.
 IS_OPEN = cases.c.state == literal_column("'open'")
+CLOSED = {"state": "decided", "lease_holder": None, "lease_until": None, "held_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,17 @@ def reviewed_since(connection: Connection, made: Sequence[Row[Any]]) -> set[str]
         and other.review_id != review.review_id
         and other.decided_at >= review.decided_at
     }
+
+
+def standing_review(connection: Connection, decision_id: str, reasons: Collection[CaseReason]) -> Row[Any] | None:
+    """The newest review of a decision in a case with one of these reasons that was not taken back."""
+    query = (
+        _standing_reviews()
+        .join(cases, reviews.c.case_id == cases.c.case_id)
+        .where(cases.c.decision_id == decision_id, cases.c.reason.in_(sorted(reasons)))
+        .order_by(reviews.c.decided_at.desc(), reviews.c.review_id.desc())
+    )
+    return connection.execute(query.limit(1)).one_or_none()
 
 
 def standing_decisions(connection: Connection, decision_ids: Sequence[str]) -> dict[str, Row[Any]]:

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, Row, Select, select
 from fairstall.labeling.label_file import Manifest, write_labels
 from fairstall.records.engine import reading
 from fairstall.records.history import not_taken_back
+from fairstall.records.ledger import COMPARED, CaseReason
 from fairstall.records.tables import cases, decisions, listings, reviews
 
 LABEL_KIND = "review"
@@ -19,8 +20,9 @@ ROWS_AT_ONCE = 500
 def export_labels(engine: Engine, out: Path) -> Manifest:
     """Write every reviewed listing to `out` in the corpora's row format, and a manifest beside it.
 
-    Reviews that were undone are left out, and so are listings that were erased or archived. The latest review of a
-    listing gives the label; `reviews`, `reviewers` and `agreeing` count all that stand and those that say the same.
+    Reviews that were undone or of a golden item are left out, and so are listings that were erased or archived. The
+    latest review of a listing that decided it gives the label: where two disagreed, that of who settled it. `reviews`,
+    `reviewers` and `agreeing` count all that stand, second reviews among them, and those that say the same.
     `decided_together` says how many cases got that label by one verdict: one of many was given less care.
     `inclusion_probability` is the chance that the listing had to be reviewed at all, so that training and metrics can
     weight by its inverse.
@@ -52,18 +54,19 @@ def standing_reviews() -> Select[Any]:
         .join(cases, reviews.c.case_id == cases.c.case_id)
         .join(decisions, cases.c.decision_id == decisions.c.decision_id)
         .join(listings, decisions.c.listing_digest == listings.c.digest)
-        .where(not_taken_back(), decisions.c.erased_at.is_(None))
+        .where(not_taken_back(), cases.c.reason != str(CaseReason.GOLDEN), decisions.c.erased_at.is_(None))
         .order_by(listings.c.digest, reviews.c.decided_at, reviews.c.review_id)
     )
 
 
 def _label_rows(found: Iterator[Row[Any]]) -> Iterator[dict[str, Any]]:
     for _, of_one_listing in groupby(found, key=lambda row: row.digest):
-        yield _label_row(list(of_one_listing))
+        rows = list(of_one_listing)
+        if deciding := [row for row in rows if CaseReason(row.reason) not in COMPARED]:
+            yield _label_row(deciding[-1], rows)
 
 
-def _label_row(rows: Sequence[Row[Any]]) -> dict[str, Any]:
-    latest = rows[-1]
+def _label_row(latest: Row[Any], rows: Sequence[Row[Any]]) -> dict[str, Any]:
     sampling = latest.assessment["sampling"]
     return {
         "id": f"{LABEL_KIND}:{latest.digest[:16]}",

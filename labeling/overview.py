@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Row, and_, exists, func, select
+from sqlalchemy import ColumnElement, Engine, Row, and_, case, exists, func, select
 
 from fairstall.labeling.accounts import User
 from fairstall.labeling.case_file import heading_of, shown_reason
@@ -23,12 +23,16 @@ Key = TypeVar("Key")
 
 OWN_REVIEWS_SHOWN = 8
 DECISIONS_SHOWN = 50
+_THE_MODEL = "the model"
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What waits for somebody to take it. `by_policy` counts under None the cases that have no finding or must not
-    show one; `with_others` are the cases that colleagues hold."""
+    """What waits for somebody to take it; golden items do not count.
+
+    `by_policy` counts under None the cases that have no finding or must not show one; `with_others` are the cases that
+    colleagues hold.
+    """
 
     by_reason: Mapping[CaseReason, int]
     by_policy: Mapping[str | None, int]
@@ -70,18 +74,24 @@ class LedgerLine:
     replaces: Outcome | None
     in_force: bool
 
+    @property
+    def by_person(self) -> bool:
+        return self.by != _THE_MODEL
+
 
 def read_overview(engine: Engine, user: User, now: datetime) -> Overview:
     taken = and_(cases.c.lease_until > iso_utc(now), cases.c.lease_holder != user.user_id)
-    columns = (cases.c.reason, cases.c.policy, func.count(), func.min(cases.c.opened_at))
-    free = select(*columns).where(IS_OPEN, ~func.coalesce(taken, False)).group_by(cases.c.reason, cases.c.policy)
+    counted = (IS_OPEN, cases.c.reason != str(CaseReason.GOLDEN))
+    groups = (cases.c.reason, _outcome_of_second().label("decided"), cases.c.policy)
+    columns = (*groups, func.count(), func.min(cases.c.opened_at))
+    free = select(*columns).where(*counted, ~func.coalesce(taken, False)).group_by(*groups)
     with reading(engine) as connection:
         rows = connection.execute(free).all()
-        with_others = connection.execute(select(func.count()).select_from(cases).where(IS_OPEN, taken)).scalar_one()
+        with_others = connection.execute(select(func.count()).select_from(cases).where(*counted, taken)).scalar_one()
     by_reason: dict[CaseReason, int] = {}
     by_policy: dict[str | None, int] = {}
-    for name, code, count, _ in rows:
-        reason = shown_reason(name)
+    for name, decided, code, count, _ in rows:
+        reason = shown_reason(name, decided or Outcome.REVIEW)
         shown = None if reason in BLIND_REASONS else code
         by_reason[reason] = by_reason.get(reason, 0) + count
         by_policy[shown] = by_policy.get(shown, 0) + count
@@ -126,6 +136,12 @@ def read_decisions(engine: Engine, *, before: str | None = None) -> tuple[Ledger
         return tuple(_ledger_line(row) for row in connection.execute(query))
 
 
+def _outcome_of_second() -> ColumnElement[str]:
+    """The outcome of the decision that a second review is about, which tells what it is shown as; null for others."""
+    outcome = select(decisions.c.outcome).where(decisions.c.decision_id == cases.c.decision_id).scalar_subquery()
+    return case((cases.c.reason == str(CaseReason.SECOND_OPINION), outcome))
+
+
 def _own_review(row: Row[Any]) -> OwnReview:
     return OwnReview(
         review_id=row.review_id,
@@ -142,7 +158,7 @@ def _ledger_line(row: Row[Any]) -> LedgerLine:
         decision_id=row.decision_id,
         heading=heading_of(row.body),
         outcome=Outcome(row.outcome),
-        by="the model" if row.actor == MODEL_ACTOR else row.actor.removeprefix("user:"),
+        by=_THE_MODEL if row.actor == MODEL_ACTOR else row.actor.removeprefix("user:"),
         decided_at=datetime.fromisoformat(row.decided_at),
         replaces=Outcome(row.replaces) if row.replaces else None,
         in_force=not row.overridden,

@@ -21,31 +21,29 @@ class Permission(StrEnum):
     SEE_DECISIONS = "see everybody's decisions"
     SETTLE_ESCALATIONS = "settle escalated cases and give cases out"
     DECIDE_TOGETHER = "decide many cases at once"
+    SEE_QUALITY = "see how well everybody reviews"
+    CALIBRATE = "hold calibration sessions and make golden items"
 
+
+_LEADS = frozenset(
+    {
+        Permission.SEE_QUEUE,
+        Permission.REVIEW,
+        Permission.SEE_DECISIONS,
+        Permission.SETTLE_ESCALATIONS,
+        Permission.DECIDE_TOGETHER,
+        Permission.SEE_QUALITY,
+        Permission.CALIBRATE,
+    }
+)
 
 # A moderator does not see other people's decisions: a second review would not be blind any more.
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.MODERATOR: frozenset({Permission.SEE_QUEUE, Permission.REVIEW}),
-    Role.SENIOR: frozenset(
-        {
-            Permission.SEE_QUEUE,
-            Permission.REVIEW,
-            Permission.SEE_DECISIONS,
-            Permission.SETTLE_ESCALATIONS,
-            Permission.DECIDE_TOGETHER,
-        }
-    ),
-    Role.MANAGER: frozenset(
-        {
-            Permission.SEE_QUEUE,
-            Permission.REVIEW,
-            Permission.SEE_DECISIONS,
-            Permission.SETTLE_ESCALATIONS,
-            Permission.DECIDE_TOGETHER,
-        }
-    ),
+    Role.SENIOR: _LEADS,
+    Role.MANAGER: _LEADS,
     Role.ENGINEER: frozenset({Permission.SEE_QUEUE}),
-    Role.AUDITOR: frozenset({Permission.SEE_QUEUE, Permission.SEE_DECISIONS}),
+    Role.AUDITOR: frozenset({Permission.SEE_QUEUE, Permission.SEE_DECISIONS, Permission.SEE_QUALITY}),
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -1,7 +1,8 @@
 """The review queue: who works on which case. A page is read in `case_file`; what a verdict does is `verdicts`'s.
 
 Each verb is one transaction; a claim is one statement. Decisions go into the ledger in the transaction of the review.
-Passing a case on, to a person, a team or the seniors, is `passing`'s.
+Passing a case on, to a person, a team or the seniors, is `passing`'s; who settles
+a disagreement, `settling`'s.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,16 +14,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Update, func, select, update
 
 from fairstall.labeling.accounts import User
-from fairstall.labeling.claims import (
-    IS_OPEN,
-    Claimant,
-    claim_next,
-    last_review,
-)
+from fairstall.labeling.claims import CLOSED, IS_OPEN, Claimant, claim_next, last_review
+from fairstall.labeling.golden_cases import GoldenMix
 from fairstall.labeling.lanes import lanes_of
+from fairstall.labeling.second_reviews import SecondReviews
+from fairstall.labeling.settling import lock_decisions
 from fairstall.labeling.steps import StepKind, write_step
 from fairstall.labeling.verdicts import (
-    CLOSED,
     Judgement,
     Review,
     ReviewVerdict,
@@ -79,7 +77,8 @@ class ReviewQueue:
 
     A lease lasts `lease_seconds` and is renewed by `heartbeat`. Whoever lets it run out may still decide as long as
     nobody else took the case. A skipped case comes back to the same person after `skip_seconds`, or when there is
-    nothing else; to everybody else it is offered at once.
+    nothing else; to everybody else it is offered at once. Without `second_reviews` and `golden` nothing is reviewed
+    twice, and nobody is tried.
     """
 
     def __init__(
@@ -90,12 +89,16 @@ class ReviewQueue:
         lease_seconds: int = LEASE_SECONDS,
         skip_seconds: int = SKIP_SECONDS,
         undo_seconds: int = UNDO_SECONDS,
+        second_reviews: SecondReviews | None = None,
+        golden: GoldenMix | None = None,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._lease = timedelta(seconds=lease_seconds)
         self._skip = timedelta(seconds=skip_seconds)
         self._undo = timedelta(seconds=undo_seconds)
+        self._second_reviews = second_reviews
+        self._golden = golden
 
     @property
     def lease_seconds(self) -> int:
@@ -112,6 +115,9 @@ class ReviewQueue:
         claimant = Claimant(user.user_id, lanes_of(user), iso_utc(now), until, skipped_since, after)
         with writing(self._engine) as connection:
             row = claim_next(connection, claimant)
+            if row and self._golden and (golden := self._golden.instead_of(connection, row, claimant)):
+                connection.execute(update(cases).where(cases.c.case_id == row.case_id).values(FREE))
+                row = golden
         return _claimed(row) if row else None
 
     def heartbeat(self, case_id: str, user: User) -> ClaimedCase:
@@ -191,14 +197,16 @@ class ReviewQueue:
     ) -> Review:
         """Close the case with a review, and put its outcome into the ledger where it differs from the one in force.
 
-        A violation names at least one policy and blocks; a compliant listing names none and is approved. Raises
-        Conflict when the case is no longer the user's, and ValueError for a verdict without its policies.
+        A second review and one of a golden item are compared with others, and put nothing into force. A violation
+        names at least one policy and blocks; a compliant listing names none and is approved. Raises Conflict when the
+        case is no longer the user's, and ValueError for a verdict without its policies.
         """
         judgement = Judgement(verdict, tuple(policies), note)
         now = self._clock()
         with writing(self._engine) as connection:
+            lock_decisions(connection, [case_id])
             case = changed(connection, of_user(case_id, user).values(CLOSED))
-            [review] = write_reviews(connection, [case], user, judgement, now)
+            [review] = write_reviews(connection, [case], user, judgement, now, second_reviews=self._second_reviews)
         return review
 
     def undo(self, user: User, *, review_id: str | None = None) -> ClaimedCase:
@@ -212,8 +220,9 @@ class ReviewQueue:
             last = last_review(connection, user.user_id, since=iso_utc(now - self._undo))
             if last is None or review_id not in (None, last.review_id):
                 raise Conflict("There is no decision of yours to undo: it was undone already, or it is too long ago.")
+            lock_decisions(connection, [last.case_id])
             case = _reopen(connection, last.case_id, user, now, now + self._lease)
-            kept = take_back(connection, [last], {case.case_id: case.decision_id}, user, now)
+            kept = take_back(connection, [last], {case.case_id: case}, user, now)
             if kept:
                 raise Conflict(kept[last.review_id])
         return _claimed(case)

@@ -11,9 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, case, select, update
 
 from fairstall.labeling.accounts import User
+from fairstall.labeling.claims import CLOSED
 from fairstall.labeling.eligible import is_own, may_decide_together
 from fairstall.labeling.queue import FREE, UNDO_SECONDS
-from fairstall.labeling.verdicts import CLOSED, Judgement, Review, take_back, write_reviews
+from fairstall.labeling.second_reviews import SecondReviews
+from fairstall.labeling.settling import lock_decisions
+from fairstall.labeling.verdicts import Judgement, Review, take_back, write_reviews
 from fairstall.model.errors import Conflict, InputError
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.wire import iso_utc
@@ -44,9 +47,17 @@ class Undone:
 class Together:
     """Decides and undoes many cases of one store at once; a batch can be undone for `undo_seconds`."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime], *, undo_seconds: int = UNDO_SECONDS) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], datetime],
+        *,
+        undo_seconds: int = UNDO_SECONDS,
+        second_reviews: SecondReviews | None = None,
+    ) -> None:
         self._engine = engine
         self._clock = clock
+        self._second_reviews = second_reviews
         self._undo = timedelta(seconds=undo_seconds)
 
     @property
@@ -66,10 +77,13 @@ class Together:
         now = self._clock()
         batch_id = time_ordered_id(now)
         with writing(self._engine) as connection:
+            lock_decisions(connection, wanted)
             closed = _close(connection, wanted, user, now)
             if not closed:
                 raise Conflict("All of these were taken or decided meanwhile. Nothing was stored.")
-            made = write_reviews(connection, closed, user, judgement, now, batch_id=batch_id)
+            made = write_reviews(
+                connection, closed, user, judgement, now, batch_id=batch_id, second_reviews=self._second_reviews
+            )
         decided = {review.case_id for review in made}
         return Batch(batch_id, tuple(made), tuple(one for one in wanted if one not in decided))
 
@@ -82,8 +96,9 @@ class Together:
         now = self._clock()
         with writing(self._engine) as connection:
             made = _standing(connection, batch_id, user, since=now - self._undo)
-            about = _locked_cases(connection, [review.case_id for review in made])
-            kept = take_back(connection, made, about, user, now) if made else {}
+            its_cases = [review.case_id for review in made]
+            lock_decisions(connection, its_cases)
+            kept = take_back(connection, made, _locked(connection, its_cases), user, now) if made else {}
             back = [review.case_id for review in made if review.review_id not in kept]
             if not back:
                 raise Conflict(next(iter(kept.values()), "It was undone already, or it is too long ago."))
@@ -116,8 +131,6 @@ def _standing(connection: Connection, batch_id: str, user: User, *, since: datet
     return list(connection.execute(query.order_by(reviews.c.review_id)))
 
 
-def _locked_cases(connection: Connection, case_ids: Sequence[str]) -> dict[str, str]:
-    """The decision of each case."""
-    query = select(cases.c.case_id, cases.c.decision_id).where(cases.c.case_id.in_(case_ids))
-    rows = connection.execute(query.order_by(cases.c.case_id).with_for_update())
-    return {row.case_id: row.decision_id for row in rows}
+def _locked(connection: Connection, case_ids: Sequence[str]) -> dict[str, Row[Any]]:
+    query = select(cases).where(cases.c.case_id.in_(case_ids)).order_by(cases.c.case_id)
+    return {row.case_id: row for row in connection.execute(query.with_for_update())}

@@ -13,12 +13,14 @@ from sqlalchemy import Connection, Row, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from fairstall.labeling.accounts import User
-from fairstall.labeling.claims import reviewed_since, standing_decisions
+from fairstall.labeling.claims import reviewed_since, standing_decisions, standing_review
+from fairstall.labeling.second_reviews import SecondReviews
+from fairstall.labeling.settling import SETTLING, settle_disagreement, withdraw_escalation
 from fairstall.model.decide import Outcome
 from fairstall.model.errors import Conflict
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.wire import iso_utc
-from fairstall.records.ledger import Ledger, Override
+from fairstall.records.ledger import COMPARED, CaseReason, Ledger, Override
 from fairstall.records.tables import decisions, reviews
 
 
@@ -28,7 +30,6 @@ class ReviewVerdict(StrEnum):
 
 
 OUTCOMES = {ReviewVerdict.VIOLATION: Outcome.BLOCK, ReviewVerdict.COMPLIANT: Outcome.APPROVE}
-CLOSED = {"state": "decided", "lease_holder": None, "lease_until": None, "held_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +73,15 @@ def write_reviews(
     now: datetime,
     *,
     batch_id: str | None = None,
+    second_reviews: SecondReviews | None = None,
 ) -> list[Review]:
     """One review for each row of `cases` that was just closed, in their order.
 
-    Where the outcome differs from the one in force, the review overrides it in the ledger.
+    Where the outcome differs from the one in force, the review overrides it in the ledger; second reviews and those of
+    golden items are compared with others, and override nothing. A second review is opened where one shall be, and an
+    escalation where two disagree.
     """
-    standing = standing_decisions(connection, [case.decision_id for case in closed])
-    outcome = OUTCOMES[judgement.verdict]
-    changing = {one.decision_id for one in standing.values() if one.outcome != outcome}
-    overrides = [Override(decision_id, outcome, judgement.policies) for decision_id in changing]
-    written = {new.overrides: new.decision_id for new in Ledger.override_all(connection, overrides, user.actor, now)}
+    written = _put_into_force(connection, closed, user, judgement, now)
     made = [
         Review(
             review_id=time_ordered_id(now),
@@ -92,33 +92,40 @@ def write_reviews(
             note=judgement.note,
             claimed_at=datetime.fromisoformat(case.claimed_at),
             decided_at=now,
-            # Of several cases about one chain of decisions the first writes the row.
-            decision_id=written.pop(standing[case.decision_id].decision_id, None),
+            decision_id=written.get(case.case_id),
             batch_id=batch_id,
             decided_together=len(closed),
         )
         for case in closed
     ]
     connection.execute(insert(reviews), [_row_of(review) for review in made])
+    for case in closed:
+        if second_reviews:
+            second_reviews.open_after(connection, case, judgement.policies, now)
+        settle_disagreement(connection, case, now)
     return made
 
 
 def take_back(
-    connection: Connection, made: Sequence[Row[Any]], about: Mapping[str, str], user: User, now: datetime
+    connection: Connection, made: Sequence[Row[Any]], of_cases: Mapping[str, Row[Any]], user: User, now: datetime
 ) -> dict[str, str]:
     """Take back rows of `reviews`, all of one person: what was in force before each of them is in force again.
 
-    `about` has the decision of each case. Returns why, by review id, for those that can no longer be taken back; they
-    stand. Raises Conflict when one of them was taken back at the same time.
+    `of_cases` has the case of each, by its id. An escalation of a disagreement goes with the review that is taken back.
+    Returns why, by review id, for those that can no longer be taken back; they stand. Raises Conflict when one of them
+    was taken back at the same time.
     """
-    standing = standing_decisions(connection, list(about.values()))
+    standing = standing_decisions(connection, [case.decision_id for case in of_cases.values()])
     newer = reviewed_since(connection, made)
-    kept = {
-        review.review_id: why
-        for review in made
-        if (why := _obstacle(review, standing[about[review.case_id]], reviewed_since=review.review_id in newer))
-    }
+    kept: dict[str, str] = {}
+    for review in made:
+        case = of_cases[review.case_id]
+        overtaken = review.review_id in newer or _is_settled(connection, case)
+        if why := _obstacle(review, case, standing[case.decision_id], overtaken=overtaken):
+            kept[review.review_id] = why
     back = [review for review in made if review.review_id not in kept]
+    for review in back:
+        _withdraw_escalation(connection, of_cases[review.case_id])
     before = _replaced(connection, [review.decision_id for review in back if review.decision_id])
     restored = Ledger.override_all(connection, before, user.actor, now)
     _write_undone(connection, back, {one.overrides: one.decision_id for one in restored}, user, now)
@@ -142,17 +149,46 @@ def review_of_row(row: Row[Any]) -> Review:
     )
 
 
-def _obstacle(review: Row[Any], standing: Row[Any], *, reviewed_since: bool) -> str | None:
+def _put_into_force(
+    connection: Connection, closed: Sequence[Row[Any]], user: User, judgement: Judgement, now: datetime
+) -> dict[str, str]:
+    """The new decisions by case; of several cases about one chain of decisions the first has it."""
+    deciding = [case for case in closed if CaseReason(case.reason) not in COMPARED]
+    standing = standing_decisions(connection, [case.decision_id for case in deciding])
+    outcome = OUTCOMES[judgement.verdict]
+    changing = {one.decision_id for one in standing.values() if one.outcome != outcome}
+    overrides = [Override(decision_id, outcome, judgement.policies) for decision_id in changing]
+    written = {new.overrides: new.decision_id for new in Ledger.override_all(connection, overrides, user.actor, now)}
+    ends = [(case.case_id, standing[case.decision_id].decision_id) for case in deciding]
+    return {case_id: written.pop(end) for case_id, end in ends if end in written}
+
+
+def _is_settled(connection: Connection, case: Row[Any]) -> bool:
+    """Whether somebody has settled what a first and a second review of the case's decision said."""
+    if CaseReason(case.reason) in SETTLING or case.reason == CaseReason.GOLDEN:
+        return False
+    return standing_review(connection, case.decision_id, SETTLING) is not None
+
+
+def _withdraw_escalation(connection: Connection, case: Row[Any]) -> None:
+    if CaseReason(case.reason) not in SETTLING and case.reason != CaseReason.GOLDEN:
+        withdraw_escalation(connection, case.decision_id)
+
+
+def _obstacle(review: Row[Any], case: Row[Any], standing: Row[Any], *, overtaken: bool) -> str | None:
     if standing.erased_at:
         return "The seller's data were erased since; it cannot be undone."
-    overtaken = (
-        standing.decided_at > review.decided_at
-        if review.decision_id is None
-        else standing.decision_id != review.decision_id
-    )
-    if overtaken or reviewed_since:
+    if case.reason == CaseReason.GOLDEN:
+        return None
+    if overtaken or (CaseReason(case.reason) not in COMPARED and _is_overridden(review, standing)):
         return "Somebody has decided this case since; it cannot be undone."
     return None
+
+
+def _is_overridden(review: Row[Any], standing: Row[Any]) -> bool:
+    if review.decision_id is None:
+        return bool(standing.decided_at > review.decided_at)
+    return bool(standing.decision_id != review.decision_id)
 
 
 def _replaced(connection: Connection, decision_ids: Sequence[str]) -> list[Override]:

@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 REASONS = {
     CaseReason.UNCERTAIN: ("Unsure", "The model or a rule has a doubt that only a person can settle."),
     CaseReason.CONTROL: ("Blind review", "Drawn at random, to measure how well listings are judged."),
-    CaseReason.SECOND_OPINION: ("Second opinion", "Somebody has decided this case; what he decided is not shown."),
+    CaseReason.SECOND_OPINION: ("Second review", "By somebody who does not know of the first one."),
     CaseReason.APPEAL: ("Appeal", "The seller asks for another look."),
     CaseReason.REPORT: ("Report", "A buyer or a rights holder reported this listing."),
     CaseReason.ESCALATION: ("Escalation", "A colleague asks for a decision."),
@@ -78,6 +78,7 @@ class Views:
         self._environment.filters.update(
             ago=lambda moment: ago(moment, clock()),
             band_word=BANDS.__getitem__,
+            duration=duration,
             marked=marked,
             paragraphs=lambda text: [part for part in text.split("\n\n") if part.strip()],
             policy_title=lambda code: policies[code].title if code in policies.by_code else code,
@@ -112,6 +113,15 @@ def spans_of(findings: Sequence[Finding], of_model: Sequence[WeighedSpan] = ()) 
         if one.policy in numbers:
             spans[one.field].append(Span(one.start, one.end, numbers[one.policy], one.weight))
     return spans
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: `1 min 20 s`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def marked(text: str | None, spans: Sequence[Span] = ()) -> MarkedText:

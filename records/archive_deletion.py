@@ -17,11 +17,15 @@ from fairstall.records.outbox import events_of
 from fairstall.records.tables import (
     audit_leaves,
     blocked_prints,
+    calibration_entries,
     case_steps,
     cases,
     decisions,
     deliveries,
+    disagreements,
     events,
+    golden_cases,
+    golden_items,
     listings,
     reviews,
     shadow_disagreements,
@@ -52,7 +56,8 @@ def delete_decisions(connection: Connection, archived: Mapping[str, str]) -> Non
         mine = audit_leaves.c.row_id.in_([row_id for row_id, its_month in months.items() if its_month == month])
         connection.execute(update(audit_leaves).where(mine).values(archived=month))
     its_cases = select(cases.c.case_id).where(cases.c.decision_id.in_(ids))
-    connection.execute(delete(case_steps).where(case_steps.c.case_id.in_(its_cases)))
+    for of_case in (case_steps.c.case_id, golden_cases.c.case_id, disagreements.c.case_id):
+        connection.execute(delete(of_case.table).where(of_case.in_(its_cases)))
     drop_evidence(connection, ids)
     told = [event.event_id for event in events_of(connection, ids)]
     for column, values in (
@@ -60,6 +65,8 @@ def delete_decisions(connection: Connection, archived: Mapping[str, str]) -> Non
         (events.c.event_id, told),
         (shadow_disagreements.c.decision_id, ids),
         (blocked_prints.c.decision_id, ids),
+        (calibration_entries.c.decision_id, ids),
+        (golden_items.c.decision_id, ids),
         (reviews.c.review_id, sorted(its_reviews)),
         (cases.c.decision_id, ids),
         (decisions.c.decision_id, ids),

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     delete,
+    func,
     select,
     text,
     tuple_,
@@ -27,10 +28,12 @@ from fairstall.records.outbox import events_of
 from fairstall.records.tables import (
     audit_leaves,
     blocked_prints,
+    calibration_entries,
     case_steps,
     cases,
     decisions,
     events,
+    golden_items,
     idempotency_keys,
     listings,
     reviews,
@@ -64,10 +67,15 @@ def lock_listings(connection: Connection) -> None:
 
 
 def close_cases(connection: Connection, digests: Sequence[str]) -> None:
-    """There is nothing left to look at: open cases are closed without a review, whoever holds them."""
-    ids = select(decisions.c.decision_id).where(decisions.c.listing_digest.in_(digests))
-    mine = update(cases).where(cases.c.decision_id.in_(ids), cases.c.state == "open")
-    connection.execute(mine.values(state="decided", lease_holder=None, lease_until=None))
+    """There is nothing left to look at: open cases are closed without a review, whoever holds them.
+
+    The decisions are locked first, the oldest first, as whoever reviews them does.
+    """
+    mine = select(decisions.c.decision_id).where(decisions.c.listing_digest.in_(digests))
+    locked = mine.order_by(decisions.c.decision_id).with_for_update(key_share=True)
+    ids = connection.execute(locked).scalars().all()
+    its_cases = update(cases).where(cases.c.decision_id.in_(ids), cases.c.state == "open")
+    connection.execute(its_cases.values(state="decided", lease_holder=None, lease_until=None))
 
 
 def erase_decisions(connection: Connection, digests: Sequence[str], names: Pseudonyms, now: str) -> int:
@@ -81,6 +89,7 @@ def erase_decisions(connection: Connection, digests: Sequence[str], names: Pseud
     ids = [row.decision_id for row in rows]
     _erase_rows(connection, rows, names, now)
     noted = _erase_notes(connection, ids, now)
+    _erase_calibration(connection, ids, now)
     erase_leaves(connection, [*ids, *noted], names)
     _withdraw_prints(connection, rows, names, now)
     _erase_disagreements(connection, ids)
@@ -173,6 +182,15 @@ def _erase_notes(connection: Connection, ids: Sequence[str], now: str) -> Sequen
     connection.execute(update(case_steps).where(case_steps.c.case_id.in_(mine)).values(note=""))
     noted = update(reviews).where(reviews.c.case_id.in_(mine), reviews.c.note != "")
     return connection.execute(noted.values(note="", erased_at=now).returning(reviews.c.review_id)).scalars().all()
+
+
+def _erase_calibration(connection: Connection, ids: Sequence[str], now: str) -> None:
+    """What was said of these decisions may quote the listing, and nobody can be tried on a listing without a text."""
+    entries, golden = calibration_entries.c, golden_items.c
+    said = update(calibration_entries).where(entries.decision_id.in_(ids), entries.erased_at.is_(None))
+    connection.execute(said.values(title="", text="", erased_at=now))
+    mine = update(golden_items).where(golden.decision_id.in_(ids))
+    connection.execute(mine.values(why="", retired_at=func.coalesce(golden.retired_at, now)))
 
 
 def _withdraw_prints(connection: Connection, rows: Sequence[Row[Any]], names: Pseudonyms, now: str) -> None:

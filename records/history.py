@@ -29,7 +29,7 @@ from fairstall.model.identifiers import earliest_id
 from fairstall.model.listing import Listing
 from fairstall.model.wire import assessment_from_body
 from fairstall.records.engine import reading
-from fairstall.records.ledger import listing_from_body
+from fairstall.records.ledger import COMPARED, listing_from_body
 from fairstall.records.tables import cases, decisions, listings, reviews
 
 ROWS_AT_ONCE = 500
@@ -41,7 +41,7 @@ class PastDecision:
     """One decision of the model, and the listing as it was then.
 
     `earlier`: how many rows of the ledger its seller had before, counted up to 100. `violated`: the policies that the
-    latest standing review of it names, none for a compliant listing; None when no review stands.
+    latest standing review that decided it names, none for a compliant listing; None when no review stands.
     """
 
     decision_id: str
@@ -107,6 +107,11 @@ def not_taken_back() -> ColumnElement[bool]:
     return and_(reviews.c.verdict != "undone", ~exists().where(undoing.c.undoes == reviews.c.review_id))
 
 
+def decides() -> ColumnElement[bool]:
+    """That reviews of a row of `cases` say what becomes of the listing; the others are compared with them."""
+    return cases.c.reason.not_in(sorted(COMPARED))
+
+
 def _within(span: Span) -> ColumnElement[bool]:
     after = decisions.c.decision_id >= span.first if span.first else true()
     return and_(after, decisions.c.decision_id < span.end if span.end else true())
@@ -141,11 +146,11 @@ def _earlier() -> ScalarSelect[int]:
 
 
 def _violated() -> ScalarSelect[Any]:
-    """What the latest review of a decision names that nothing took back."""
+    """What the latest review of a decision names that nothing took back and that decided it."""
     return (
         select(reviews.c.policies)
         .join(cases, reviews.c.case_id == cases.c.case_id)
-        .where(cases.c.decision_id == decisions.c.decision_id, not_taken_back())
+        .where(cases.c.decision_id == decisions.c.decision_id, decides(), not_taken_back())
         .order_by(reviews.c.decided_at.desc(), reviews.c.review_id.desc())
         .limit(1)
         .correlate(decisions)

@@ -41,6 +41,8 @@ class CaseReason(StrEnum):
 
 # Whoever reviews these must not know what the model, or anybody else, made of the listing.
 BLIND_REASONS = frozenset({CaseReason.CONTROL})
+# A review of such a case is compared with others: nothing is put into force for it, and it gives no label.
+COMPARED = frozenset({CaseReason.SECOND_OPINION, CaseReason.GOLDEN})
 
 
 @dataclass(frozen=True, slots=True)

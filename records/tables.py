@@ -179,6 +179,70 @@ reviews = Table(
     Index("ix_reviews_batch", "batch_id"),
 )
 
+golden_items = Table(
+    "golden_items",
+    metadata,
+    Column("golden_id", Id, primary_key=True),
+    Column("decision_id", Id, ForeignKey("decisions.decision_id"), nullable=False, comment="the model's, as reviewed"),
+    Column("verdict", String(16), nullable=False, comment="what was agreed on"),
+    Column("policies", Json, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("added_by", Id, ForeignKey("users.user_id"), nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("retired_at", Moment),
+    Column("retired_by", Id, ForeignKey("users.user_id"), comment="null where an erasure retired it"),
+    CheckConstraint("verdict IN ('violation', 'compliant')", name="verdict"),
+    Index(
+        "ix_golden_items_decision",
+        "decision_id",
+        unique=True,
+        sqlite_where=text("retired_at IS NULL"),
+        postgresql_where=text("retired_at IS NULL"),
+    ),
+    Index("ix_golden_items_added", "added_at"),
+)
+
+golden_cases = Table(
+    "golden_cases",
+    metadata,
+    Column("case_id", Id, ForeignKey("cases.case_id"), primary_key=True),
+    Column("golden_id", Id, ForeignKey("golden_items.golden_id"), nullable=False),
+    Column("user_id", Id, ForeignKey("users.user_id"), nullable=False, comment="into whose work it was mixed"),
+    Column("instead_of", Id, nullable=False, comment="the case that it came before; that one may be archived sooner"),
+    Index("ix_golden_cases_user", "user_id"),
+    Index("ix_golden_cases_golden", "golden_id"),
+)
+
+disagreements = Table(
+    "disagreements",
+    metadata,
+    Column("case_id", Id, ForeignKey("cases.case_id"), primary_key=True, comment="the escalation that settles it"),
+    Column("decision_id", Id, ForeignKey("decisions.decision_id"), nullable=False),
+    Column("first_review_id", Id, ForeignKey("reviews.review_id"), nullable=False),
+    Column("second_review_id", Id, ForeignKey("reviews.review_id"), nullable=False),
+    Column("found_at", Moment, nullable=False),
+    Index("ix_disagreements_decision", "decision_id"),
+    Index("ix_disagreements_found", "found_at"),
+)
+
+calibration_entries = Table(
+    "calibration_entries",
+    metadata,
+    Column("entry_id", Id, primary_key=True),
+    Column("decision_id", Id, ForeignKey("decisions.decision_id"), nullable=False, comment="that people disagreed on"),
+    Column("user_id", Id, ForeignKey("users.user_id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("verdict", String(16), comment="what the session came to, or what the example shows"),
+    Column("policies", Json, nullable=False),
+    Column("title", Text, nullable=False, server_default="", comment="of the example"),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("written_at", Moment, nullable=False),
+    Column("erased_at", Moment, comment="when its words were erased"),
+    CheckConstraint("kind IN ('comment', 'verdict', 'example')", name="kind"),
+    CheckConstraint("verdict IN ('violation', 'compliant')", name="verdict"),
+    Index("ix_calibration_entries_decision", "decision_id", "written_at"),
+)
+
 events = Table(
     "events",
     metadata,

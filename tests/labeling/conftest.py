@@ -153,6 +153,7 @@ def store_case(
     listing_id=None,
     inclusion_probability=1.0,
     resembles=None,
+    band=Band.MEDIUM,
     **more,
 ) -> str:
     """A listing, its decision and its case; each of `words` is evidence for `policy`; `also` has more such pairs.
@@ -161,9 +162,7 @@ def store_case(
     """
     listing = Listing(listing_id or time_ordered_id(now), seller_id, title, description, language="en", **more)
     findings = tuple(
-        Finding(
-            code, probability, Band.MEDIUM, Source.BOTH, evidence_of(listing, found), "It may not be sold.", resembles
-        )
+        Finding(code, probability, band, Source.BOTH, evidence_of(listing, found), "It may not be sold.", resembles)
         for code, found in ((policy, words), *also)
     )
     assessment = Assessment(

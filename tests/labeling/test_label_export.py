@@ -85,7 +85,7 @@ def test_the_latest_review_gives_the_label_and_agreement_is_counted(store, tmp_p
     for name, (verdict, policies) in zip(("mira", "noor", "zoe"), verdicts, strict=True):
         decide(store, store.user(name), verdict, policies)
         with store.engine.begin() as connection:
-            connection.execute(cases.update().values(state="open", reason="second_opinion"))
+            connection.execute(cases.update().values(state="open"))
     (row,) = exported(store, tmp_path)
     assert (row["verdict"], row["reviews"], row["reviewers"], row["agreeing"]) == ("violation", 3, 3, 2)
 

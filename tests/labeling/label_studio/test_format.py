@@ -10,7 +10,7 @@ from label_studio_sdk.label_interface.objects import AnnotationValue
 from fairstall.labeling.label_studio.export import export_open_cases, export_reviews
 from fairstall.labeling.label_studio.imports import import_annotations
 from fairstall.labeling.label_studio.interface import labeling_config
-from fairstall.labeling.queue import ReviewVerdict
+from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.policies import PolicySet
 from fairstall.model.policy_file import starter_policies
 from fairstall.records.ledger import CaseReason

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from fairstall.labeling.label_studio.export import export_open_cases
 from fairstall.labeling.label_studio.imports import ImportedTasks, import_annotations
-from fairstall.labeling.queue import ReviewVerdict
+from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.errors import InputError
 from fairstall.records.archive import Archive
 from fairstall.records.archiving import Archiving

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from fairstall.labeling.label_studio.export import export_open_cases, export_reviews
-from fairstall.labeling.queue import ReviewVerdict
+from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome
 from fairstall.model.errors import InputError
 from fairstall.model.listing import Price
