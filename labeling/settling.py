@@ -3,7 +3,7 @@
 Each verb works inside the transaction of a review, which has begun with `lock_decisions`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,14 @@ def lock_decisions(connection: Connection, case_ids: Sequence[str]) -> None:
     rows = select(decisions.c.decision_id).join(cases, cases.c.decision_id == decisions.c.decision_id)
     rows = rows.where(cases.c.case_id.in_(case_ids)).order_by(decisions.c.decision_id)
     connection.execute(rows.with_for_update(of=decisions, key_share=True))
+
+
+def looked_at_again(connection: Connection, decision_ids: Collection[str]) -> set[str]:
+    """Of these decisions, those that another case is about than the one opened with it: all others are simple."""
+    query = select(cases.c.decision_id).where(
+        cases.c.decision_id.in_(decision_ids), cases.c.reason.not_in(sorted(FIRST))
+    )
+    return set(connection.execute(query).scalars())
 
 
 def settle_disagreement(connection: Connection, case: Row[Any], now: datetime) -> None:

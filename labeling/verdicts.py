@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from fairstall.labeling.accounts import User
 from fairstall.labeling.claims import reviewed_since, standing_decisions, standing_review
 from fairstall.labeling.second_reviews import SecondReviews
-from fairstall.labeling.settling import SETTLING, settle_disagreement, withdraw_escalation
+from fairstall.labeling.settling import SETTLING, looked_at_again, settle_disagreement, withdraw_escalation
 from fairstall.model.decide import Outcome
 from fairstall.model.errors import Conflict
 from fairstall.model.identifiers import time_ordered_id
@@ -99,10 +99,12 @@ def write_reviews(
         for case in closed
     ]
     connection.execute(insert(reviews), [_row_of(review) for review in made])
+    again = looked_at_again(connection, [case.decision_id for case in closed])
     for case in closed:
         if second_reviews:
             second_reviews.open_after(connection, case, judgement.policies, now)
-        settle_disagreement(connection, case, now)
+        if case.decision_id in again:
+            settle_disagreement(connection, case, now)
     return made
 
 
@@ -117,15 +119,17 @@ def take_back(
     """
     standing = standing_decisions(connection, [case.decision_id for case in of_cases.values()])
     newer = reviewed_since(connection, made)
+    again = looked_at_again(connection, list(standing))
     kept: dict[str, str] = {}
     for review in made:
         case = of_cases[review.case_id]
-        overtaken = review.review_id in newer or _is_settled(connection, case)
+        overtaken = review.review_id in newer or (case.decision_id in again and _is_settled(connection, case))
         if why := _obstacle(review, case, standing[case.decision_id], overtaken=overtaken):
             kept[review.review_id] = why
     back = [review for review in made if review.review_id not in kept]
-    for review in back:
-        _withdraw_escalation(connection, of_cases[review.case_id])
+    for case in (of_cases[review.case_id] for review in back):
+        if case.decision_id in again and _may_be_escalated(case):
+            withdraw_escalation(connection, case.decision_id)
     before = _replaced(connection, [review.decision_id for review in back if review.decision_id])
     restored = Ledger.override_all(connection, before, user.actor, now)
     _write_undone(connection, back, {one.overrides: one.decision_id for one in restored}, user, now)
@@ -165,14 +169,11 @@ def _put_into_force(
 
 def _is_settled(connection: Connection, case: Row[Any]) -> bool:
     """Whether somebody has settled what a first and a second review of the case's decision said."""
-    if CaseReason(case.reason) in SETTLING or case.reason == CaseReason.GOLDEN:
-        return False
-    return standing_review(connection, case.decision_id, SETTLING) is not None
+    return _may_be_escalated(case) and standing_review(connection, case.decision_id, SETTLING) is not None
 
 
-def _withdraw_escalation(connection: Connection, case: Row[Any]) -> None:
-    if CaseReason(case.reason) not in SETTLING and case.reason != CaseReason.GOLDEN:
-        withdraw_escalation(connection, case.decision_id)
+def _may_be_escalated(case: Row[Any]) -> bool:
+    return CaseReason(case.reason) not in SETTLING | {CaseReason.GOLDEN}
 
 
 def _obstacle(review: Row[Any], case: Row[Any], standing: Row[Any], *, overtaken: bool) -> str | None:
