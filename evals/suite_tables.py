@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
+from fairstall.evals.faithfulness import Faithfulness
 from fairstall.evals.guarantees import Guarantees
 from fairstall.evals.headings import scope_name
 from fairstall.evals.languages import LanguageGateReport
@@ -53,6 +54,20 @@ def look_alike_table(found: Mapping[str, LookAlikes]) -> Table:
     for scope, one in found.items():
         cells = [number_cell(share) if share else Text("-", "dim") for share in (one.worded, one.plain, one.unnamed)]
         table.add_row(Text(scope_name(scope)), *cells)
+    return table
+
+
+def faithfulness_table(found: Mapping[str, Faithfulness]) -> Table:
+    """A row for each policy, and their mean."""
+    table = bare_table("Evidence of the model's findings, and as many words at random places")
+    table.add_column("", overflow="fold")
+    table.add_column("findings", justify="right")
+    for column in ("words", "p lost without", "by chance", "undone without", "by chance"):
+        table.add_column(column, justify="right", min_width=9)
+    for scope, one in found.items():
+        lost = (one.comprehensiveness, one.random_comprehensiveness, one.undone, one.random_undone)
+        cells = [number_cell(share) for share in (one.marked, *lost)]
+        table.add_row(Text(scope_name(scope)), str(one.findings), *cells)
     return table
 
 

@@ -19,6 +19,7 @@ DRUGS, WEAPONS = "prohibited/drugs", "prohibited/weapons"
 FILLING = "A garden chair of oak with a cushion, used for a summer and kept indoors since. "
 PREFIXES = {
     "attacks": "attack/",
+    "evidence": "evidence/macro/",
     "guarantees": "guarantees/",
     "held_out": "macro/",
     "languages": "language/de/",
