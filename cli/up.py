@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from fairstall.cli.console import build_console
 from fairstall.cli.first_login import FILE, FirstLogin, first_login
 from fairstall.cli.serve import build_scoring_app, listen, log_json_lines, run_app
 from fairstall.cli.settings import (
@@ -16,29 +17,32 @@ from fairstall.cli.settings import (
     DEFAULT_DEADLINE_S,
     DEFAULT_HOME,
     DEFAULT_HOST,
+    DEFAULT_IDLE_MINUTES,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     DEFAULT_REMEMBERED_TEXTS,
+    DEFAULT_SESSION_HOURS,
+    KEEP_FOR_EVER,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
     DeadlineSetting,
     HomeSetting,
     HostSetting,
+    IdleMinutesSetting,
+    KeepViewsDaysSetting,
     NearDuplicatesSetting,
     PoliciesSetting,
     PortSetting,
     RememberedTextsSetting,
+    SessionHoursSetting,
     WebhookNetworksSetting,
     database_url,
 )
 from fairstall.model.policy_file import load_policies, starter_policies
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
     from starlette.applications import Starlette
-
-    from fairstall.model.policies import PolicySet
 
 EXAMPLE = {
     "listing_id": "1",
@@ -60,6 +64,9 @@ def up(
     deadline: DeadlineSetting = DEFAULT_DEADLINE_S,
     remembered_texts: RememberedTextsSetting = DEFAULT_REMEMBERED_TEXTS,
     webhook_networks: WebhookNetworksSetting = "",
+    session_hours: SessionHoursSetting = DEFAULT_SESSION_HOURS,
+    idle_minutes: IdleMinutesSetting = DEFAULT_IDLE_MINUTES,
+    keep_views_days: KeepViewsDaysSetting = KEEP_FOR_EVER,
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
     from fairstall.records.engine import open_engine
@@ -81,7 +88,14 @@ def up(
         webhook_networks=webhook_networks,
     )
     engine = open_engine(url)
-    mount_console(app, engine, load_policies(policies) if policies else starter_policies())
+    console = build_console(
+        engine,
+        load_policies(policies) if policies else starter_policies(),
+        session_hours=session_hours,
+        idle_minutes=idle_minutes,
+        keep_views_days=keep_views_days,
+    )
+    mount_console(app, console)
     login = first_login(engine, home, lambda: datetime.now(UTC))
     typer.echo(welcome(f"http://{reachable(host)}:{listener.getsockname()[1]}", login))
     run_app(app, listener)
@@ -92,13 +106,11 @@ def reachable(host: str) -> str:
     return "localhost" if host in ("0.0.0.0", "::", "") else host
 
 
-def mount_console(app: "Starlette", engine: "Engine", policies: "PolicySet") -> None:
+def mount_console(app: "Starlette", console: "Starlette") -> None:
     """The console under /console, and the bare address leading to it."""
     from starlette.responses import RedirectResponse
 
-    from fairstall.labeling.console import create_console
-
-    app.mount("/console", create_console(engine=engine, policies=policies))
+    app.mount("/console", console)
     app.add_route("/", lambda _request: RedirectResponse("/console/", status_code=307))
 
 
@@ -113,11 +125,10 @@ def welcome(address: str, login: FirstLogin | None) -> str:
             f"-d {shlex.quote(json.dumps(EXAMPLE))}",
         )
     )
-    who = (
-        f"log in as {login.user} with the password {login.password}"
-        if login
-        else "log in with your own name (fairstall user create NAME adds one)"
-    )
+    if login:
+        who = f"log in as {login.user} with the password {login.password}"
+    else:
+        who = "log in with your own name (fairstall user create NAME adds one)"
     kept = f"\n  The login and the key are in {FILE} in the home folder until you delete it.\n" if login else ""
     return f"""
 Fairstall is up.

@@ -12,11 +12,16 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from fairstall.labeling.account_pages import AccountPages
 from fairstall.labeling.accounts import Accounts
 from fairstall.labeling.desk_pages import DeskPages
+from fairstall.labeling.login_pages import LoginPages, WaysIn
 from fairstall.labeling.queue import LEASE_SECONDS, ReviewQueue
 from fairstall.labeling.review_pages import ReviewPages
-from fairstall.labeling.sessions import Sessions
+from fairstall.labeling.sessions import DEFAULT_LIMITS, SessionLimits, Sessions
+from fairstall.labeling.user_pages import UserPages
+from fairstall.labeling.view_log import KEEP_FOR_EVER, ViewLog
+from fairstall.labeling.view_pages import ViewPages
 from fairstall.labeling.views import HERE, Views
 from fairstall.labeling.web import Gate, Page, SecurityHeaders, Visit
 from fairstall.model.errors import NotFound
@@ -34,13 +39,25 @@ def create_console(
     clock: Callable[[], datetime] = utc_now,
     accounts: Accounts | None = None,
     lease_seconds: int = LEASE_SECONDS,
+    session_limits: SessionLimits = DEFAULT_LIMITS,
+    keep_views_days: int = KEEP_FOR_EVER,
 ) -> Starlette:
     """The console over one store, to be mounted at a path such as `/console`; the schema must be there."""
     views = Views(policies, clock)
-    sessions = Sessions(engine, clock)
+    accounts = accounts or Accounts(engine, clock)
+    sessions = Sessions(engine, clock, session_limits)
     queue = ReviewQueue(engine, clock, lease_seconds=lease_seconds)
-    desk = DeskPages(engine, queue, accounts or Accounts(engine, clock), sessions, views, clock)
-    review = ReviewPages(engine, queue, policies, views, clock)
+    log = ViewLog(engine, clock, keep_views_days)
+    ways = WaysIn()
+    login = LoginPages(queue, accounts, sessions, log, views, ways)
+    pages = (
+        *login.pages(),
+        *DeskPages(engine, queue, log, views, clock).pages(),
+        *ReviewPages(engine, queue, policies, log, views, clock).pages(),
+        *AccountPages(accounts, sessions, views).pages(),
+        *UserPages(accounts, sessions, views, ways, provider_gives_roles=False).pages(),
+        *ViewPages(log, accounts, views).pages(),
+    )
     gate = Gate(sessions, views)
 
     def missing(request: Request, _error: Exception) -> Response:
@@ -49,7 +66,7 @@ def create_console(
     return Starlette(
         routes=[
             Mount("/static", _Static(directory=HERE / "static"), name="static"),
-            *(_route(gate, page) for page in (*desk.pages(), *review.pages())),
+            *(_route(gate, page) for page in pages),
         ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={404: missing, 405: missing},

@@ -16,18 +16,23 @@ class Role(StrEnum):
 class Permission(StrEnum):
     """What a page or an action asks for."""
 
+    OWN_ACCOUNT = "use the own account"
     SEE_QUEUE = "see the queue"
     REVIEW = "decide cases"
     SEE_DECISIONS = "see everybody's decisions"
+    SEE_VIEWS = "see who looked at what"
+    MANAGE_USERS = "manage users"
 
+
+_EVERYBODY = frozenset({Permission.OWN_ACCOUNT, Permission.SEE_QUEUE})
 
 # A moderator does not see other people's decisions: a second review would not be blind any more.
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    Role.MODERATOR: frozenset({Permission.SEE_QUEUE, Permission.REVIEW}),
-    Role.SENIOR: frozenset({Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS}),
-    Role.MANAGER: frozenset({Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS}),
-    Role.ENGINEER: frozenset({Permission.SEE_QUEUE}),
-    Role.AUDITOR: frozenset({Permission.SEE_QUEUE, Permission.SEE_DECISIONS}),
+    Role.MODERATOR: _EVERYBODY | {Permission.REVIEW},
+    Role.SENIOR: _EVERYBODY | {Permission.REVIEW, Permission.SEE_DECISIONS},
+    Role.MANAGER: _EVERYBODY | {Permission.REVIEW, Permission.SEE_DECISIONS},
+    Role.ENGINEER: _EVERYBODY,
+    Role.AUDITOR: _EVERYBODY | {Permission.SEE_DECISIONS, Permission.SEE_VIEWS},
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -64,6 +64,7 @@ class Views:
             sources=SOURCES,
             outcomes=OUTCOMES,
             Permission=Permission,
+            now=clock,
             may=may,
         )
         self._environment.filters.update(

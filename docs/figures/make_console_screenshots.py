@@ -17,6 +17,7 @@ from zlib import crc32
 
 import uvicorn
 from pictures import chromium, save
+from playwright.sync_api import Page
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -151,13 +152,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{folder}/pictures.sqlite")
         migrate(engine)
-        Accounts(engine, utc_now).create("noor", Role.SENIOR, PASSWORD)
+        add_people(Accounts(engine, utc_now))
         ledger = Ledger(engine)
         ledger.append([entry_of(one) for one in (*EARLIER, *(replaced(one) for one in DECIDED))])
         console = create_console(engine=engine, policies=starter_policies())
         with served(Starlette(routes=[Mount("/console", console)])) as address:
             take_pictures(f"{address}/console", lambda: ledger.append([entry_of(one) for one in WAITING]))
+            take_pictures_of_people(f"{address}/console")
         engine.dispose()
+
+
+def add_people(accounts: Accounts) -> None:
+    accounts.create("noor", Role.SENIOR, PASSWORD)
+    accounts.create("ada", Role.ADMIN, PASSWORD)
+    accounts.create("kim", Role.MODERATOR, PASSWORD)
+    accounts.create("otto", Role.AUDITOR, PASSWORD)
+    accounts.disable("otto")
+    accounts.invite("june", Role.MODERATOR)
+    accounts.admit("mira@market.example", Role.MANAGER)
 
 
 def replaced(one: Shown) -> Shown:
@@ -170,9 +182,7 @@ def take_pictures(console: str, more_cases: Callable[[], None]) -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
         page.goto(f"{console}/login")
         save(page, "console-login.png")
-        page.fill("#name", "noor")
-        page.fill("#password", PASSWORD)
-        page.keyboard.press("Enter")
+        log_in(page, "noor")
         page.click("#start")
         for key, shown in zip("cvc", DECIDED, strict=True):
             page.get_by_role("heading", name=shown.title).wait_for()
@@ -193,6 +203,25 @@ def take_pictures(console: str, more_cases: Callable[[], None]) -> None:
             save(page, "console-decisions-400.png")
             page.set_viewport_size({"width": 1280, "height": 800})
             save(page, "console-decisions.png")
+
+
+def take_pictures_of_people(console: str) -> None:
+    with chromium() as browser:
+        scheme = "dark" if "--dark" in sys.argv else "light"
+        page = browser.new_page(viewport={"width": 1120, "height": 480}, color_scheme=scheme)
+        page.goto(f"{console}/login")
+        log_in(page, "ada")
+        page.goto(f"{console}/users")
+        save(page, "console-people.png")
+        page.goto(f"{console}/views")
+        save(page, "console-views.png")
+
+
+def log_in(page: Page, name: str) -> None:
+    page.fill("#name", name)
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/queue")
 
 
 def entry_of(one: Shown) -> LedgerEntry:
