@@ -1,6 +1,7 @@
 """`fairstall console`: the review console alone, over the store in the home folder or on PostgreSQL."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairstall.cli.settings import (
@@ -15,16 +16,20 @@ from fairstall.cli.settings import (
     HostSetting,
     IdleMinutesSetting,
     KeepViewsDaysSetting,
+    OidcSecretSetting,
+    OidcSetting,
     PoliciesSetting,
     PortSetting,
     SessionHoursSetting,
     database_url,
 )
+from fairstall.model.errors import MissingExtra
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
     from starlette.applications import Starlette
 
+    from fairstall.labeling.oidc import Provider
     from fairstall.model.policies import PolicySet
 
 
@@ -37,6 +42,8 @@ def console(
     session_hours: SessionHoursSetting = DEFAULT_SESSION_HOURS,
     idle_minutes: IdleMinutesSetting = DEFAULT_IDLE_MINUTES,
     keep_views_days: KeepViewsDaysSetting = KEEP_FOR_EVER,
+    oidc: OidcSetting = None,
+    oidc_secret: OidcSecretSetting = None,
 ) -> None:
     """Serve the review console under /console, without the scoring API."""
     import uvicorn
@@ -47,6 +54,7 @@ def console(
     from fairstall.model.policy_file import load_policies, starter_policies
     from fairstall.records.engine import migrate, open_engine
 
+    provider = provider_of(oidc, oidc_secret)
     engine = open_engine(database_url(home, database))
     migrate(engine)
     app = build_console(
@@ -55,6 +63,7 @@ def console(
         session_hours=session_hours,
         idle_minutes=idle_minutes,
         keep_views_days=keep_views_days,
+        provider=provider,
     )
     start = Route("/", lambda _request: RedirectResponse("/console/", status_code=307))
     uvicorn.run(Starlette(routes=[start, Mount("/console", app)]), host=host, port=port)
@@ -67,6 +76,7 @@ def build_console(
     session_hours: float,
     idle_minutes: float,
     keep_views_days: int,
+    provider: "Provider | None",
 ) -> "Starlette":
     """The console as the settings want it."""
     from fairstall.labeling.console import create_console
@@ -77,4 +87,20 @@ def build_console(
         policies=policies,
         session_limits=SessionLimits(timedelta(hours=session_hours), timedelta(minutes=idle_minutes)),
         keep_views_days=keep_views_days,
+        provider=provider,
     )
+
+
+def provider_of(oidc: Path | None, secret: str | None) -> "Provider | None":
+    """The identity provider that a file tells of. Raises SetupError."""
+    if oidc is None:
+        return None
+    from fairstall.labeling.console import utc_now
+    from fairstall.labeling.oidc_settings import load_oidc_settings
+
+    settings = load_oidc_settings(oidc, secret)
+    try:
+        from fairstall.labeling.oidc import Provider
+    except ModuleNotFoundError as error:
+        raise MissingExtra("--oidc", "oidc") from error
+    return Provider(settings, utc_now)

@@ -137,6 +137,20 @@ KeepMonthsSetting: TypeAlias = Annotated[
         help="How many whole months `fairstall archive` leaves in the database; 0 for all.",
     ),
 ]
+OidcSetting: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--oidc", envvar="FAIRSTALL_OIDC", help="A TOML file on the identity provider for the console's single sign-on."
+    ),
+]
+OidcSecretSetting: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--oidc-secret",
+        envvar="FAIRSTALL_OIDC_SECRET",
+        help="The secret that the provider knows the console by. A flag is seen by others on the machine.",
+    ),
+]
 SessionHoursSetting: TypeAlias = Annotated[
     float,
     typer.Option(

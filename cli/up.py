@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fairstall.cli.console import build_console
+from fairstall.cli.console import build_console, provider_of
 from fairstall.cli.first_login import FILE, FirstLogin, first_login
 from fairstall.cli.serve import build_scoring_app, listen, log_json_lines, run_app
 from fairstall.cli.settings import (
@@ -32,6 +32,8 @@ from fairstall.cli.settings import (
     IdleMinutesSetting,
     KeepViewsDaysSetting,
     NearDuplicatesSetting,
+    OidcSecretSetting,
+    OidcSetting,
     PoliciesSetting,
     PortSetting,
     RememberedTextsSetting,
@@ -67,6 +69,8 @@ def up(
     session_hours: SessionHoursSetting = DEFAULT_SESSION_HOURS,
     idle_minutes: IdleMinutesSetting = DEFAULT_IDLE_MINUTES,
     keep_views_days: KeepViewsDaysSetting = KEEP_FOR_EVER,
+    oidc: OidcSetting = None,
+    oidc_secret: OidcSecretSetting = None,
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
     from fairstall.records.engine import open_engine
@@ -74,6 +78,7 @@ def up(
     gc.disable()  # as in `serve`, until it serves
     log_json_lines()
     logging.getLogger().setLevel(logging.WARNING)  # a person reads this terminal
+    provider = provider_of(oidc, oidc_secret)
     listener = listen(host, port)
     url = database_url(home, database)
     app = build_scoring_app(
@@ -94,10 +99,12 @@ def up(
         session_hours=session_hours,
         idle_minutes=idle_minutes,
         keep_views_days=keep_views_days,
+        provider=provider,
     )
     mount_console(app, console)
     login = first_login(engine, home, lambda: datetime.now(UTC))
-    typer.echo(welcome(f"http://{reachable(host)}:{listener.getsockname()[1]}", login))
+    address = f"http://{reachable(host)}:{listener.getsockname()[1]}"
+    typer.echo(welcome(address, login, passwords=provider is None or provider.settings.passwords))
     run_app(app, listener)
 
 
@@ -114,7 +121,7 @@ def mount_console(app: "Starlette", console: "Starlette") -> None:
     app.add_route("/", lambda _request: RedirectResponse("/console/", status_code=307))
 
 
-def welcome(address: str, login: FirstLogin | None) -> str:
+def welcome(address: str, login: FirstLogin | None, *, passwords: bool = True) -> str:
     """What a newcomer needs to know, in the order of need."""
     key = login.api_key if login else "YOUR_KEY"
     curl = " \\\n    ".join(
@@ -125,7 +132,9 @@ def welcome(address: str, login: FirstLogin | None) -> str:
             f"-d {shlex.quote(json.dumps(EXAMPLE))}",
         )
     )
-    if login:
+    if not passwords:
+        who = "log in with single sign-on"
+    elif login:
         who = f"log in as {login.user} with the password {login.password}"
     else:
         who = "log in with your own name (fairstall user create NAME adds one)"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 from starlette.applications import Starlette
@@ -19,6 +20,7 @@ from fairstall.labeling.login_pages import LoginPages, WaysIn
 from fairstall.labeling.queue import LEASE_SECONDS, ReviewQueue
 from fairstall.labeling.review_pages import ReviewPages
 from fairstall.labeling.sessions import DEFAULT_LIMITS, SessionLimits, Sessions
+from fairstall.labeling.single_sign_on import SingleSignOn
 from fairstall.labeling.user_pages import UserPages
 from fairstall.labeling.view_log import KEEP_FOR_EVER, ViewLog
 from fairstall.labeling.view_pages import ViewPages
@@ -26,6 +28,9 @@ from fairstall.labeling.views import HERE, Views
 from fairstall.labeling.web import Gate, Page, SecurityHeaders, Visit
 from fairstall.model.errors import NotFound
 from fairstall.model.policies import PolicySet
+
+if TYPE_CHECKING:
+    from fairstall.labeling.oidc import Provider
 
 
 def utc_now() -> datetime:
@@ -41,21 +46,27 @@ def create_console(
     lease_seconds: int = LEASE_SECONDS,
     session_limits: SessionLimits = DEFAULT_LIMITS,
     keep_views_days: int = KEEP_FOR_EVER,
+    provider: "Provider | None" = None,
 ) -> Starlette:
-    """The console over one store, to be mounted at a path such as `/console`; the schema must be there."""
+    """The console over one store, to be mounted at a path such as `/console`; the schema must be there.
+
+    With an identity `provider` people log in there, and with passwords too unless its settings say otherwise.
+    """
     views = Views(policies, clock)
     accounts = accounts or Accounts(engine, clock)
     sessions = Sessions(engine, clock, session_limits)
     queue = ReviewQueue(engine, clock, lease_seconds=lease_seconds)
     log = ViewLog(engine, clock, keep_views_days)
-    ways = WaysIn()
+    ways = WaysIn(passwords=provider.settings.passwords, single_sign_on=True) if provider else WaysIn()
     login = LoginPages(queue, accounts, sessions, log, views, ways)
+    gives_roles = bool(provider and provider.settings.roles)
     pages = (
         *login.pages(),
+        *(_sso_pages(provider, engine, clock, login) if provider else ()),
         *DeskPages(engine, queue, log, views, clock).pages(),
         *ReviewPages(engine, queue, policies, log, views, clock).pages(),
         *AccountPages(accounts, sessions, views).pages(),
-        *UserPages(accounts, sessions, views, ways, provider_gives_roles=False).pages(),
+        *UserPages(accounts, sessions, views, ways, gives_roles).pages(),
         *ViewPages(log, accounts, views).pages(),
     )
     gate = Gate(sessions, views)
@@ -71,6 +82,16 @@ def create_console(
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={404: missing, 405: missing},
     )
+
+
+def _sso_pages(
+    provider: "Provider", engine: Engine, clock: Callable[[], datetime], login: LoginPages
+) -> tuple[Page, ...]:
+    from fairstall.labeling.sso_pages import SsoPages  # what it speaks with is an extra of its own
+
+    settings = provider.settings
+    accounts = SingleSignOn(engine, clock, roles=settings.roles, new_users=settings.new_users)
+    return SsoPages(provider, accounts, login, login.views).pages()
 
 
 def _route(gate: Gate, page: Page) -> Route:

@@ -1,10 +1,12 @@
-"""docs/people.md says who may do what, and what the log of views holds."""
+"""docs/people.md says who may do what, and what the file on an identity provider holds."""
 
-from dataclasses import fields
+import re
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import get_args
 
 from fairstall.cli.user import RoleName
+from fairstall.labeling.oidc_settings import OidcSettings, load_oidc_settings
 from fairstall.labeling.permissions import PERMISSIONS, Permission, Role
 from fairstall.labeling.view_log import View, ViewedPage
 
@@ -32,6 +34,25 @@ def test_the_roles_are_documented_as_they_are():
 
 def test_the_command_line_knows_every_role():
     assert set(get_args(RoleName)) == set(Role)
+
+
+def test_every_key_of_the_file_is_documented_and_required_where_it_is():
+    documented = rows_under("| key | default |")
+    assert list(documented) == [field.name for field in fields(OidcSettings)]
+    for field in fields(OidcSettings):
+        required = field.default is MISSING and field.default_factory is MISSING
+        assert (documented[field.name] == "required") == required, field.name
+
+
+def test_the_file_that_is_shown_can_be_read(tmp_path):
+    shown = re.search(r"```toml\n(.*?)```", DOCS, re.DOTALL)[1]
+    secret = tmp_path / "secret"
+    secret.write_text("a secret\n")
+    path = tmp_path / "oidc.toml"
+    path.write_text(shown.replace("/run/secrets/fairstall-oidc", str(secret)))
+    settings = load_oidc_settings(path)
+    assert list(settings.roles.values()) == [Role.ADMIN, Role.MANAGER, Role.MODERATOR]
+    assert settings.client_secret == "a secret"
 
 
 def test_every_column_of_the_log_and_every_page_in_it_is_documented():

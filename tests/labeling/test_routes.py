@@ -6,14 +6,19 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from fairstall.labeling.console import create_console
+from fairstall.labeling.oidc import Provider
+from fairstall.labeling.oidc_settings import OidcSettings
 from fairstall.labeling.permissions import PERMISSIONS, Permission, Role
 from fairstall.labeling.sessions import Sessions
 
-# For anybody, with what each answers to somebody without a session.
+# For anybody, with what each answers to somebody without a session and without an identity provider that answers.
 OPEN = {
     ("GET", "/"): 303,
     ("GET", "/login"): 200,
     ("POST", "/login"): 401,
+    ("GET", "/sso"): 503,
+    ("GET", "/sso/callback"): 403,
+    ("GET", "/sso/logout"): 503,
 }
 ASKED_FOR = {
     ("POST", "/logout"): Permission.OWN_ACCOUNT,
@@ -45,11 +50,13 @@ ASKED_FOR = {
 
 @pytest.fixture
 def app(sqlite_store, policies) -> Starlette:
+    settings = OidcSettings(issuer="http://localhost:1", client_id="fairstall", new_users=False)
     return create_console(
         engine=sqlite_store.engine,
         policies=policies,
         clock=sqlite_store.clock,
         accounts=sqlite_store.accounts,
+        provider=Provider(settings, sqlite_store.clock),
     )
 
 
