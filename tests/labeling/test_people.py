@@ -8,9 +8,10 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from fairstall.cli.settings import DEFAULT_IDLE_MINUTES, DEFAULT_SESSION_HOURS
 from fairstall.labeling.accounts import FAILURES_BEFORE_LOCK
 from fairstall.labeling.permissions import Role
-from fairstall.labeling.sessions import SessionLimits, Sessions
+from fairstall.labeling.sessions import DEFAULT_LIMITS, SessionLimits, Sessions
 from fairstall.model.errors import Conflict, Unauthorized
 from fairstall.records.engine import reading
 from fairstall.records.tables import sessions, users
@@ -230,6 +231,11 @@ def test_a_session_ends_when_idle_and_at_its_longest_whatever_one_does(store):
     assert open_sessions.find(busy)
     store.clock.advance(minutes=20)
     assert open_sessions.find(busy) is None
+
+
+def test_the_limits_are_those_of_the_settings():
+    settings = SessionLimits(timedelta(hours=DEFAULT_SESSION_HOURS), timedelta(minutes=DEFAULT_IDLE_MINUTES))
+    assert settings == DEFAULT_LIMITS
 
 
 def test_a_session_that_ended_is_cleared_away_at_the_next_log_in(store):
