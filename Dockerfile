@@ -12,7 +12,7 @@ COPY records records
 COPY serving serving
 COPY training training
 RUN python -m venv /opt/fairstall \
- && /opt/fairstall/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt '.[serving,labeling,tracing]'
+ && /opt/fairstall/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt '.[serving,labeling,oidc,tracing]'
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --create-home --home-dir /var/lib/fairstall --uid 10001 fairstall

@@ -28,6 +28,8 @@ DEFAULT_MODEL_EVIDENCE = True
 TRACES_TO = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 TRACES_BY = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 KEEP_FOR_EVER = 0
+DEFAULT_SESSION_HOURS = 12.0
+DEFAULT_IDLE_MINUTES = 60.0
 
 HomeSetting: TypeAlias = Annotated[
     Path, typer.Option("--home", envvar="FAIRSTALL_HOME", help="The one folder that Fairstall writes to.")
@@ -164,6 +166,48 @@ KeepMonthsSetting: TypeAlias = Annotated[
         envvar="FAIRSTALL_KEEP_MONTHS",
         min=KEEP_FOR_EVER,
         help="How many whole months `fairstall archive` leaves in the database; 0 for all.",
+    ),
+]
+OidcSetting: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--oidc", envvar="FAIRSTALL_OIDC", help="A TOML file on the identity provider for the console's single sign-on."
+    ),
+]
+OidcSecretSetting: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--oidc-secret",
+        envvar="FAIRSTALL_OIDC_SECRET",
+        help="The secret that the provider knows the console by. A flag is seen by others on the machine.",
+    ),
+]
+SessionHoursSetting: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--session-hours",
+        envvar="FAIRSTALL_SESSION_HOURS",
+        min=0.25,
+        max=720.0,
+        help="Hours after which somebody has to log in to the console again, whatever he does.",
+    ),
+]
+IdleMinutesSetting: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--idle-minutes",
+        envvar="FAIRSTALL_IDLE_MINUTES",
+        min=5.0,
+        help="Minutes without work after which somebody has to log in to the console again.",
+    ),
+]
+KeepViewsDaysSetting: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--keep-views-days",
+        envvar="FAIRSTALL_KEEP_VIEWS_DAYS",
+        min=KEEP_FOR_EVER,
+        help="How many days the log of who looked at which listing is kept; 0 for ever.",
     ),
 ]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from fairstall.cli.bundles import thresholds_in_force
+from fairstall.cli.console import build_console, provider_of
 from fairstall.cli.first_login import FILE, FirstLogin, first_login
 from fairstall.cli.serve import build_scoring_app, control_key, listen, log_json_lines, run_app
 from fairstall.cli.settings import (
@@ -18,11 +19,14 @@ from fairstall.cli.settings import (
     DEFAULT_GOLDEN_SHARE,
     DEFAULT_HOME,
     DEFAULT_HOST,
+    DEFAULT_IDLE_MINUTES,
     DEFAULT_MODEL_EVIDENCE,
     DEFAULT_NEAR_DUPLICATES,
     DEFAULT_PORT,
     DEFAULT_REMEMBERED_TEXTS,
+    DEFAULT_SESSION_HOURS,
     DEFAULT_STORE_DEADLINE_S,
+    KEEP_FOR_EVER,
     BundleSetting,
     ControlRateSetting,
     DatabaseSetting,
@@ -30,11 +34,16 @@ from fairstall.cli.settings import (
     GoldenShareSetting,
     HomeSetting,
     HostSetting,
+    IdleMinutesSetting,
+    KeepViewsDaysSetting,
     ModelEvidenceSetting,
     NearDuplicatesSetting,
+    OidcSecretSetting,
+    OidcSetting,
     PoliciesSetting,
     PortSetting,
     RememberedTextsSetting,
+    SessionHoursSetting,
     StoreDeadlineSetting,
     WebhookNetworksSetting,
     database_url,
@@ -42,13 +51,7 @@ from fairstall.cli.settings import (
 from fairstall.model.policy_file import load_policies, starter_policies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from sqlalchemy import Engine
     from starlette.applications import Starlette
-
-    from fairstall.model.certificates import PolicyThresholds
-    from fairstall.model.policies import PolicySet
 
 EXAMPLE = {
     "listing_id": "1",
@@ -73,6 +76,11 @@ def up(
     model_evidence: ModelEvidenceSetting = DEFAULT_MODEL_EVIDENCE,
     webhook_networks: WebhookNetworksSetting = "",
     golden_share: GoldenShareSetting = DEFAULT_GOLDEN_SHARE,
+    session_hours: SessionHoursSetting = DEFAULT_SESSION_HOURS,
+    idle_minutes: IdleMinutesSetting = DEFAULT_IDLE_MINUTES,
+    keep_views_days: KeepViewsDaysSetting = KEEP_FOR_EVER,
+    oidc: OidcSetting = None,
+    oidc_secret: OidcSecretSetting = None,
 ) -> None:
     """Serve the scoring API and the review console on one port, and print how to log in and how to score."""
     from fairstall.records.engine import open_engine
@@ -80,6 +88,7 @@ def up(
     gc.disable()  # as in `serve`, until it serves
     log_json_lines()
     logging.getLogger().setLevel(logging.WARNING)  # a person reads this terminal
+    provider = provider_of(oidc, oidc_secret)
     listener = listen(host, port)
     url = database_url(home, database)
     app = build_scoring_app(
@@ -96,17 +105,22 @@ def up(
         webhook_networks=webhook_networks,
     )
     engine = open_engine(url, deadline_s=store_deadline)
-    mount_console(
-        app,
+    console = build_console(
         engine,
         load_policies(policies) if policies else starter_policies(),
         near_duplicates=near_duplicates,
         thresholds=thresholds_in_force(home, bundle),
         key=control_key(home),
         golden_share=golden_share,
+        session_hours=session_hours,
+        idle_minutes=idle_minutes,
+        keep_views_days=keep_views_days,
+        provider=provider,
     )
+    mount_console(app, console)
     login = first_login(engine, home, lambda: datetime.now(UTC))
-    typer.echo(welcome(f"http://{reachable(host)}:{listener.getsockname()[1]}", login))
+    address = f"http://{reachable(host)}:{listener.getsockname()[1]}"
+    typer.echo(welcome(address, login, passwords=provider is None or provider.settings.passwords))
     run_app(app, listener)
 
 
@@ -115,34 +129,15 @@ def reachable(host: str) -> str:
     return "localhost" if host in ("0.0.0.0", "::", "") else host
 
 
-def mount_console(
-    app: "Starlette",
-    engine: "Engine",
-    policies: "PolicySet",
-    *,
-    near_duplicates: float = DEFAULT_NEAR_DUPLICATES,
-    thresholds: "Callable[[], Mapping[str, PolicyThresholds]]" = dict,
-    key: bytes = b"",
-    golden_share: float = 0.0,
-) -> None:
+def mount_console(app: "Starlette", console: "Starlette") -> None:
     """The console under /console, and the bare address leading to it."""
     from starlette.responses import RedirectResponse
 
-    from fairstall.labeling.console import create_console
-
-    console = create_console(
-        engine=engine,
-        policies=policies,
-        near_duplicates=near_duplicates,
-        thresholds=thresholds,
-        key=key,
-        golden_share=golden_share,
-    )
     app.mount("/console", console)
     app.add_route("/", lambda _request: RedirectResponse("/console/", status_code=307))
 
 
-def welcome(address: str, login: FirstLogin | None) -> str:
+def welcome(address: str, login: FirstLogin | None, *, passwords: bool = True) -> str:
     """What a newcomer needs to know, in the order of need."""
     key = login.api_key if login else "YOUR_KEY"
     curl = " \\\n    ".join(
@@ -153,11 +148,12 @@ def welcome(address: str, login: FirstLogin | None) -> str:
             f"-d {shlex.quote(json.dumps(EXAMPLE))}",
         )
     )
-    who = (
-        f"log in as {login.user} with the password {login.password}"
-        if login
-        else "log in with your own name (fairstall user create NAME adds one)"
-    )
+    if not passwords:
+        who = "log in with single sign-on"
+    elif login:
+        who = f"log in as {login.user} with the password {login.password}"
+    else:
+        who = "log in with your own name (fairstall user create NAME adds one)"
     kept = f"\n  The login and the key are in {FILE} in the home folder until you delete it.\n" if login else ""
     return f"""
 Fairstall is up.

@@ -16,34 +16,55 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The people who may log in to the console.")
 
-Name: TypeAlias = Annotated[str, typer.Argument(help="a-z, 0-9, '.', '_' and '-'; case does not matter.")]
+Name: TypeAlias = Annotated[str, typer.Argument(help="a-z, 0-9 and . _ - @ +; case does not matter.")]
 RoleName: TypeAlias = Literal["moderator", "senior", "manager", "engineer", "auditor", "admin"]
-RoleOption: TypeAlias = Annotated[
-    RoleName, typer.Option("--role", help="What the person may do: see docs/reviewing.md.")
-]
+RoleOption: TypeAlias = Annotated[RoleName, typer.Option("--role", help="What the person may do: see docs/people.md.")]
 
 
 @app.command()
 def create(
-    name: Name, role: RoleOption = "moderator", home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None
+    name: Name,
+    role: RoleOption = "moderator",
+    single_sign_on: Annotated[
+        bool, typer.Option("--single-sign-on", help="Without a password, for whom the identity provider logs in.")
+    ] = False,
+    home: HomeSetting = DEFAULT_HOME,
+    database: DatabaseSetting = None,
 ) -> None:
     """Add a person. The password comes from a prompt, or as one line from standard input when that is piped."""
     from fairstall.labeling.accounts import tidy_name
     from fairstall.labeling.permissions import Role
 
-    password = _new_password(tidy_name(name))
+    password = None if single_sign_on else _new_password(tidy_name(name))
     with _accounts(home, database) as accounts:
-        user = accounts.create(name, Role(role), password)
+        user = accounts.create(name, Role(role), password) if password else accounts.admit(name, Role(role))
     typer.echo(f"{user.name} may log in as {user.role}.")
 
 
 @app.command("list")
 def list_users(home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) -> None:
     """Write one person a line: name, role, state, and when the account was made, separated by tabs."""
+    from fairstall.model.wire import iso_utc
+
     with _accounts(home, database) as accounts:
         for account in accounts.all():
             state = "disabled" if account.disabled else "locked" if account.locked else "active"
-            typer.echo("\t".join((account.user.name, account.user.role, state, account.created_at)))
+            typer.echo("\t".join((account.user.name, account.user.role, state, iso_utc(account.created_at))))
+
+
+@app.command("role")
+def change_role(
+    name: Name,
+    role: Annotated[RoleName, typer.Argument(help="What the person may do: see docs/people.md.")],
+    home: HomeSetting = DEFAULT_HOME,
+    database: DatabaseSetting = None,
+) -> None:
+    """Give a person another role: his sessions end at once."""
+    from fairstall.labeling.permissions import Role
+
+    with _accounts(home, database) as accounts:
+        accounts.set_role(name, Role(role))
+    typer.echo(f"{name} is {role} now.")
 
 
 @app.command()
@@ -102,7 +123,7 @@ def _accounts(home: HomeSetting, database: DatabaseSetting) -> Iterator["Account
 
 def _new_password(name: str) -> str:
     """A password nobody sees: typed twice at a terminal, or the first line of standard input. Raises InputError."""
-    from fairstall.labeling.accounts import MIN_PASSWORD_CHARACTERS, check_password
+    from fairstall.labeling.passwords import MIN_PASSWORD_CHARACTERS, check_password
 
     if not sys.stdin.isatty():
         piped = sys.stdin.readline().rstrip("\r\n")

@@ -57,6 +57,11 @@ def latest_batches(engine: Engine, user: User, now: datetime, undo_seconds: int)
         return tuple(_past_batch(row, connection.execute(_one_review(row.batch_id)).one()) for row in rows)
 
 
+def cases_of_batch(batch_id: str) -> Select[Any]:
+    """The ids of its cases."""
+    return select(reviews.c.case_id).where(reviews.c.batch_id == batch_id)
+
+
 def headings_of_batch(engine: Engine, batch_id: str, user: User) -> tuple[str, ...]:
     """The titles of what still stands of a batch, 50 at most."""
     standing = _HEADINGS.join(reviews, reviews.c.case_id == cases.c.case_id).where(

@@ -28,6 +28,7 @@ ERASED = "erased at the seller's request"
 class EarlierDecision:
     """A decision in force on another listing of the same seller."""
 
+    decision_id: str
     heading: str
     outcome: Outcome
     by_person: bool
@@ -76,6 +77,7 @@ class CaseFile:
     """
 
     case_id: str
+    decision_id: str
     reason: CaseReason
     opened_at: datetime
     decided: bool
@@ -91,6 +93,11 @@ class CaseFile:
     @property
     def blind(self) -> bool:
         return self.reason in BLIND_REASONS
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The decisions on the listings of which the file has a text."""
+        return (self.decision_id, *(earlier.decision_id for earlier in self.history.newest), *self.resembled)
 
 
 def shown_reason(name: str, decided: str = Outcome.REVIEW) -> CaseReason:
@@ -151,6 +158,7 @@ def _case_file(
 ) -> CaseFile:
     file = CaseFile(
         case_id=row.case_id,
+        decision_id=row.decision_id,
         reason=shown_reason(row.reason, row.outcome),
         opened_at=datetime.fromisoformat(row.opened_at),
         decided=row.state == "decided",
@@ -199,7 +207,13 @@ def _history(connection: Connection, listing: Listing) -> SellerHistory:
     """Decisions on this very listing are left out: they would tell what a blind case must not."""
     newer = decisions.alias("newer")
     recent = (
-        select(decisions.c.outcome, decisions.c.actor, decisions.c.decided_at, decisions.c.listing_digest)
+        select(
+            decisions.c.decision_id,
+            decisions.c.outcome,
+            decisions.c.actor,
+            decisions.c.decided_at,
+            decisions.c.listing_digest,
+        )
         .where(decisions.c.seller_id == listing.seller_id, decisions.c.listing_id != listing.listing_id)
         .where(~exists().where(newer.c.overrides == decisions.c.decision_id))
         .order_by(decisions.c.decided_at.desc())
@@ -219,6 +233,7 @@ def _with_body(recent: Select[Any]) -> Select[Any]:
 def _earlier(rows: Sequence[Row[Any]]) -> tuple[EarlierDecision, ...]:
     return tuple(
         EarlierDecision(
+            decision_id=row.decision_id,
             heading=heading_of(row.body),
             outcome=Outcome(row.outcome),
             by_person=row.actor != MODEL_ACTOR,

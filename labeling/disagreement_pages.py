@@ -10,6 +10,7 @@ from fairstall.labeling.calibration import DISAGREEMENTS_SHOWN, Calibration
 from fairstall.labeling.golden import GoldenItems
 from fairstall.labeling.permissions import Permission
 from fairstall.labeling.verdicts import ReviewVerdict
+from fairstall.labeling.view_log import ViewedPage, ViewLog
 from fairstall.labeling.views import Views
 from fairstall.labeling.web import Page, Visit
 from fairstall.model.errors import InputError
@@ -25,6 +26,7 @@ class DisagreementPages:
     calibration: Calibration
     golden: GoldenItems
     policies: PolicySet
+    log: ViewLog
     views: Views
 
     def pages(self) -> tuple[Page, ...]:
@@ -44,6 +46,7 @@ class DisagreementPages:
     def show_all(self, visit: Visit) -> Response:
         before = visit.request.query_params.get("before")
         found = self.calibration.newest(before=before)
+        self._log(visit, [one.decision_id for one in found])
         older = None
         if len(found) == DISAGREEMENTS_SHOWN:
             older = urlencode({"before": found[-1].found_at.isoformat(timespec="microseconds").replace("+00:00", "Z")})
@@ -51,6 +54,7 @@ class DisagreementPages:
 
     def show(self, visit: Visit) -> Response:
         held = self.calibration.session(_decision_id(visit))
+        self._log(visit, [held.about.decision_id])
         return self.views.page("disagreement.html", visit, held=held, about=held.about, policies=self.policies)
 
     def comment(self, visit: Visit) -> Response:
@@ -69,10 +73,13 @@ class DisagreementPages:
         return _back(visit)
 
     def show_golden(self, visit: Visit) -> Response:
-        return self.views.page("golden.html", visit, items=self.golden.all())
+        items = self.golden.all()
+        self._log(visit, [item.decision_id for item in items])
+        return self.views.page("golden.html", visit, items=items)
 
     def show_new_golden(self, visit: Visit) -> Response:
         settled = self.golden.settled(_decision_id(visit))
+        self._log(visit, [settled.decision_id])
         return self.views.page("golden_new.html", visit, settled=settled, policies=self.policies)
 
     def add_golden(self, visit: Visit) -> Response:
@@ -83,6 +90,9 @@ class DisagreementPages:
     def retire_golden(self, visit: Visit) -> Response:
         self.golden.retire(str(visit.request.path_params["golden_id"]), visit.signed_in.user)
         return visit.go("/golden")
+
+    def _log(self, visit: Visit, decision_ids: Sequence[str]) -> None:
+        self.log.record(visit.signed_in.user, ViewedPage.CALIBRATION, decision_ids)
 
     def _verdict(self, visit: Visit) -> tuple[ReviewVerdict, Sequence[str]]:
         """What the form says. Raises InputError for a violation of no policy or of one that is not in force."""

@@ -41,6 +41,7 @@ class GoldenItem:
     `why` any more."""
 
     golden_id: str
+    decision_id: str
     heading: str
     verdict: ReviewVerdict
     policies: tuple[str, ...]
@@ -178,6 +179,7 @@ def _settled(connection: Connection, decision_id: str) -> Settled:
 def _item(row: Row[Any], tally: Sequence[bool]) -> GoldenItem:
     return GoldenItem(
         golden_id=row.golden_id,
+        decision_id=row.decision_id,
         heading=heading_of(row.body),
         verdict=ReviewVerdict(row.verdict),
         policies=tuple(row.policies),

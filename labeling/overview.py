@@ -46,8 +46,11 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class OwnReview:
+    """One's own review; `reviewed` is the decision that it is about."""
+
     review_id: str
     case_id: str
+    reviewed: str
     heading: str
     verdict: ReviewVerdict
     policies: tuple[str, ...]
@@ -104,7 +107,7 @@ def read_own_work(engine: Engine, user: User, now: datetime) -> OwnWork:
     midnight = iso_utc(datetime.combine(now.date(), time(), now.tzinfo))
     today = select(func.count()).select_from(reviews).where(*mine, reviews.c.decided_at >= midnight)
     newest = (
-        select(reviews, listings.c.body)
+        select(reviews, listings.c.body, cases.c.decision_id.label("reviewed"))
         .join(cases, reviews.c.case_id == cases.c.case_id)
         .join(decisions, cases.c.decision_id == decisions.c.decision_id)
         .join(listings, decisions.c.listing_digest == listings.c.digest)
@@ -146,6 +149,7 @@ def _own_review(row: Row[Any]) -> OwnReview:
     return OwnReview(
         review_id=row.review_id,
         case_id=row.case_id,
+        reviewed=row.reviewed,
         heading=heading_of(row.body),
         verdict=ReviewVerdict(row.verdict),
         policies=tuple(row.policies),

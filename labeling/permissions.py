@@ -16,6 +16,7 @@ class Role(StrEnum):
 class Permission(StrEnum):
     """What a page or an action asks for."""
 
+    OWN_ACCOUNT = "use the own account"
     SEE_QUEUE = "see the queue"
     REVIEW = "decide cases"
     SEE_DECISIONS = "see everybody's decisions"
@@ -23,27 +24,27 @@ class Permission(StrEnum):
     DECIDE_TOGETHER = "decide many cases at once"
     SEE_QUALITY = "see how well everybody reviews"
     CALIBRATE = "hold calibration sessions and make golden items"
+    SEE_VIEWS = "see who looked at what"
+    MANAGE_USERS = "manage users"
 
 
-_LEADS = frozenset(
-    {
-        Permission.SEE_QUEUE,
-        Permission.REVIEW,
-        Permission.SEE_DECISIONS,
-        Permission.SETTLE_ESCALATIONS,
-        Permission.DECIDE_TOGETHER,
-        Permission.SEE_QUALITY,
-        Permission.CALIBRATE,
-    }
-)
+_EVERYBODY = frozenset({Permission.OWN_ACCOUNT, Permission.SEE_QUEUE})
+_LEADS = _EVERYBODY | {
+    Permission.REVIEW,
+    Permission.SEE_DECISIONS,
+    Permission.SETTLE_ESCALATIONS,
+    Permission.DECIDE_TOGETHER,
+    Permission.SEE_QUALITY,
+    Permission.CALIBRATE,
+}
 
 # A moderator does not see other people's decisions: a second review would not be blind any more.
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    Role.MODERATOR: frozenset({Permission.SEE_QUEUE, Permission.REVIEW}),
+    Role.MODERATOR: _EVERYBODY | {Permission.REVIEW},
     Role.SENIOR: _LEADS,
     Role.MANAGER: _LEADS,
-    Role.ENGINEER: frozenset({Permission.SEE_QUEUE}),
-    Role.AUDITOR: frozenset({Permission.SEE_QUEUE, Permission.SEE_DECISIONS, Permission.SEE_QUALITY}),
+    Role.ENGINEER: _EVERYBODY,
+    Role.AUDITOR: _EVERYBODY | {Permission.SEE_DECISIONS, Permission.SEE_QUALITY, Permission.SEE_VIEWS},
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -38,6 +38,7 @@ from fairstall.labeling.review_rows import (
     read_reviews,
 )
 from fairstall.labeling.settling import disagree
+from fairstall.labeling.view_log import ViewedPage, ViewLog
 from fairstall.labeling.views import Views
 from fairstall.labeling.web import Page, Visit
 from fairstall.model.errors import InputError, MissingExtra
@@ -57,6 +58,7 @@ class QualityPages:
     """Figures over one store."""
 
     engine: Engine
+    log: ViewLog
     views: Views
     clock: Callable[[], datetime]
 
@@ -107,6 +109,7 @@ class QualityPages:
         found = [row for row in rows if _chosen(rows, **asked)(row)]
         with reading(self.engine) as connection:
             headings = headings_of(connection, {row.decision_id for row in found[:LISTED]})
+        self.log.record(visit.signed_in.user, ViewedPage.QUALITY, headings)
         return self.views.page(
             "quality_reviews.html", visit, rows=found[:LISTED], count=len(found), headings=headings, days=days, **asked
         )

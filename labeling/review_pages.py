@@ -13,6 +13,7 @@ from fairstall.labeling.judgement_form import read_judgement
 from fairstall.labeling.overview import OwnReview, read_own_work
 from fairstall.labeling.permissions import Permission
 from fairstall.labeling.queue import ReviewQueue, SkipReason
+from fairstall.labeling.view_log import ViewedPage, ViewLog
 from fairstall.labeling.views import Views, spans_of
 from fairstall.labeling.web import Page, Visit
 from fairstall.model.decide import Finding
@@ -48,6 +49,7 @@ class ReviewPages:
     engine: Engine
     queue: ReviewQueue
     policies: PolicySet
+    log: ViewLog
     views: Views
     clock: Callable[[], datetime]
 
@@ -75,7 +77,11 @@ class ReviewPages:
             self.queue.heartbeat(case_id, user)
         except Conflict:
             mine = self.queue.review_of(case_id, user) if file.decided else None
+            if mine:
+                self.log.record(user, ViewedPage.CASE, [file.decision_id], case_id=case_id)
             return self.views.page("closed.html", visit, file=file, review=mine, last=last)
+        shown = (*file.shown, *([last.reviewed] if last else ()))
+        self.log.record(user, ViewedPage.CASE, shown, case_id=case_id)
         return self.views.page(
             "case.html",
             visit,

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Engine
 from starlette.responses import Response
 
-from fairstall.labeling.batches import headings_of_batch, headings_of_cases, latest_batches, read_batch
+from fairstall.labeling.batches import cases_of_batch, headings_of_batch, headings_of_cases, latest_batches, read_batch
 from fairstall.labeling.clusters import Clusters
 from fairstall.labeling.differences import difference
 from fairstall.labeling.judgement_form import MAX_NOTE_CHARACTERS, read_judgement
@@ -19,6 +19,7 @@ from fairstall.labeling.queue import ReviewQueue
 from fairstall.labeling.score_bars import score_bars
 from fairstall.labeling.score_ranges import read_histograms, read_range
 from fairstall.labeling.together import MOST_AT_ONCE, Together
+from fairstall.labeling.view_log import ViewedPage, ViewLog
 from fairstall.labeling.views import Views, spans_of
 from fairstall.labeling.web import Page, Visit
 from fairstall.model.certificates import PolicyThresholds
@@ -50,6 +51,7 @@ class TogetherPages:
     clusters: Clusters
     policies: PolicySet
     thresholds: Callable[[], Mapping[str, PolicyThresholds]]
+    log: ViewLog
     views: Views
     clock: Callable[[], datetime]
 
@@ -68,10 +70,12 @@ class TogetherPages:
         """The clusters, the histograms, and what was decided together lately."""
         user, now = visit.signed_in.user, self.clock()
         histograms, thresholds = read_histograms(self.engine, user, now), self.thresholds()
+        clustering = self.clusters.find(user)
+        self.log.record_cases(user, ViewedPage.TOGETHER, [one.case_ids[0] for one in clustering.clusters])
         return self.views.page(
             "together.html",
             visit,
-            clustering=self.clusters.find(user),
+            clustering=clustering,
             threshold=self.clusters.threshold,
             histograms=histograms,
             charts=[
@@ -121,6 +125,7 @@ class TogetherPages:
         batch = read_batch(self.engine, str(visit.request.path_params["batch_id"]), user)
         left = asked.getlist("left")[:NAMED_LEFT_OUT]
         passed = (self.clock() - batch.decided_at).total_seconds()
+        self.log.record_cases(user, ViewedPage.TOGETHER, cases_of_batch(batch.batch_id))
         return self.views.page(
             "together_batch.html",
             visit,
@@ -151,6 +156,7 @@ class TogetherPages:
         shown = read_previews(self.engine, visit.signed_in.user, self.clock(), case_ids)
         if not (shown or refused):
             raise NotFound("These cases were taken or decided meanwhile.")
+        self.log.record_cases(visit.signed_in.user, ViewedPage.TOGETHER, [one.case_id for one in shown])
         first = shown[0].listing if shown else None
         return self.views.page(
             "together_preview.html",

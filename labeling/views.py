@@ -73,6 +73,7 @@ class Views:
             weights=WEIGHTS,
             outcomes=OUTCOMES,
             Permission=Permission,
+            now=clock,
             may=may,
         )
         self._environment.filters.update(

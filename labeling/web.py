@@ -5,6 +5,7 @@ Which pages there are is `console`'s business, what they say the pages'.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fairstall.labeling.permissions import Permission, may
-from fairstall.labeling.sessions import SESSION, Session, Sessions
+from fairstall.labeling.sessions import Session, Sessions
 from fairstall.labeling.views import Views
 from fairstall.model.errors import (
     Conflict,
@@ -32,6 +33,7 @@ MAX_FORM_BYTES = 65_536  # 500 ids of cases and the longest note
 MAX_FORM_FIELDS = 600
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
+REFRESH = "refresh"  # in the address of a page that asks for itself again, without anybody at work
 
 _COOKIE = "fairstall_session"
 _HEADERS = {
@@ -48,6 +50,16 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+# The first sign that is there counts: a browser also names those that it wants to be taken for.
+_BROWSERS = (("Firefox/", "Firefox"), ("Edg", "Edge"), ("OPR/", "Opera"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
 
 _STATUS: tuple[tuple[type[FairstallError], int, str], ...] = (
     (Unauthorized, 401, "Please log in"),
@@ -82,6 +94,11 @@ class Visit:
     def field(self, name: str) -> str:
         """The first value of a form field, or nothing."""
         return self.form.get(name, [""])[0]
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether the page asks for itself, and nobody for it."""
+        return REFRESH in self.request.query_params
 
     def go(self, path: str) -> Response:
         """Send the browser to another page of the console."""
@@ -132,8 +149,12 @@ class Gate:
             _check_origin(request)
         token = session_token(request)
         visit = Visit(request, form, self._sessions.find(token) if token else None)
+        if visit.session and not visit.refreshes:
+            self._sessions.renew(visit.session)
         if page.permission is not None:
             _check_permission(visit, page.permission)
+            if visit.signed_in.user.one_time and page.permission is not Permission.OWN_ACCOUNT:
+                return visit.go("/account")
         try:
             return page.answer(visit)
         except FairstallError as error:
@@ -161,14 +182,14 @@ def session_token(request: Request) -> str | None:
     return request.cookies.get(_cookie_name(request))
 
 
-def keep_session(response: Response, request: Request, token: str) -> Response:
+def keep_session(response: Response, request: Request, token: str, *, longest: timedelta) -> Response:
     """Put the session's cookie on an answer: out of reach for scripts, other sites and, on https, for plain http."""
     response.set_cookie(
         _cookie_name(request),
         token,
-        max_age=int(SESSION.total_seconds()),
+        max_age=int(longest.total_seconds()),
         path="/",
-        secure=_is_https(request),
+        secure=is_https(request),
         httponly=True,
         samesite="strict",
     )
@@ -176,15 +197,23 @@ def keep_session(response: Response, request: Request, token: str) -> Response:
 
 
 def drop_session(response: Response, request: Request) -> Response:
-    response.delete_cookie(_cookie_name(request), path="/", secure=_is_https(request), httponly=True, samesite="strict")
+    response.delete_cookie(_cookie_name(request), path="/", secure=is_https(request), httponly=True, samesite="strict")
     return response
 
 
+def browser_of(request: Request) -> str:
+    """What a browser says that it is, in words that its owner knows: `Firefox on Linux`."""
+    agent = request.headers.get("user-agent", "")
+    browser = next((name for sign, name in _BROWSERS if sign in agent), "Another browser")
+    system = next((name for sign, name in _SYSTEMS if sign in agent), "")
+    return f"{browser} on {system}" if system else browser
+
+
 def _cookie_name(request: Request) -> str:
-    return f"__Host-{_COOKIE}" if _is_https(request) else _COOKIE
+    return f"__Host-{_COOKIE}" if is_https(request) else _COOKIE
 
 
-def _is_https(request: Request) -> bool:
+def is_https(request: Request) -> bool:
     return request.url.scheme == "https"
 
 

@@ -1,6 +1,7 @@
 """Every table of the system of record. Rows of `decisions`, `reviews`, `events` and `audit_*` are only ever added.
 
-Two acts go beyond that, and both leave a row in `audit_acts`: erasing a seller's data, and archiving a month.
+Two acts go beyond that, and both leave a row in `audit_acts`: erasing a seller's data, and archiving a month. Rows of
+`views` are only added too, and deleted when they are older than they are kept.
 
 Times are UTC in RFC 3339 text with microseconds (`iso_utc`), so that both databases sort and compare them alike.
 """
@@ -368,8 +369,12 @@ users = Table(
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     Column("failed_logins", Integer, nullable=False, server_default="0"),
     Column("locked_until", Moment),
+    Column("one_time_until", Moment, comment="a password for the first log in, good until then; null: a chosen one"),
+    Column("issuer", Text, comment="of the identity provider that vouches for this person"),
+    Column("subject", Text, comment="what that provider calls the person, never used for another"),
     UniqueConstraint("name"),
     CheckConstraint("role IN ('moderator', 'senior', 'manager', 'engineer', 'auditor', 'admin')", name="role"),
+    Index("ix_users_subject", "issuer", "subject", unique=True),
 )
 
 sessions = Table(
@@ -379,7 +384,24 @@ sessions = Table(
     Column("user_id", Id, ForeignKey("users.user_id"), nullable=False),
     Column("csrf_token", String(64), nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False, comment="the last request, to the minute"),
     Column("expires_at", Moment, nullable=False),
+    Column("browser", Text, nullable=False, comment="as in Firefox on Linux, for its owner to know it again"),
+    Index("ix_sessions_user", "user_id"),
+)
+
+views = Table(
+    "views",
+    metadata,
+    Column("view_id", Id, primary_key=True, comment="one for all listings that a page showed at once"),
+    Column("decision_id", Id, primary_key=True, comment="names the listing; it may be archived since"),
+    Column("user_id", Id, ForeignKey("users.user_id"), nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("page", String(16), nullable=False),
+    Column("case_id", Id, comment="the case that the page was about, if it was about one"),
+    Index("ix_views_user", "user_id", "view_id"),
+    Index("ix_views_decision", "decision_id"),
+    Index("ix_views_case", "case_id"),
 )
 
 audit_seals = Table(

@@ -170,7 +170,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{folder}/pictures.sqlite")
         migrate(engine)
-        Accounts(engine, utc_now).create("noor", Role.SENIOR, PASSWORD)
+        add_people(Accounts(engine, utc_now))
         ledger = Ledger(engine)
         ledger.append([entry_of(one) for one in (*EARLIER, *(replaced(one) for one in DECIDED))])
         thresholds = starter_bundle().facts.thresholds
@@ -180,7 +180,19 @@ def main() -> None:
             take_pictures(page, f"{address}/console", lambda: ledger.append([entry_of(one) for one in WAITING]))
             ledger.append([entry_of(one) for one in (*copies(), *scored())])
             take_pictures_of_many(page, f"{address}/console")
+            page = browser.new_page(viewport={"width": 1120, "height": 480}, color_scheme=scheme())
+            take_pictures_of_people(page, f"{address}/console")
         engine.dispose()
+
+
+def add_people(accounts: Accounts) -> None:
+    accounts.create("noor", Role.SENIOR, PASSWORD)
+    accounts.create("ada", Role.ADMIN, PASSWORD)
+    accounts.create("kim", Role.MODERATOR, PASSWORD)
+    accounts.create("otto", Role.AUDITOR, PASSWORD)
+    accounts.disable("otto")
+    accounts.invite("june", Role.MODERATOR)
+    accounts.admit("mira@market.example", Role.MANAGER)
 
 
 def replaced(one: Shown) -> Shown:
@@ -233,9 +245,7 @@ def take_pictures_of_many(page: Page, console: str) -> None:
 def take_pictures(page: Page, console: str, more_cases: Callable[[], None]) -> None:
     page.goto(f"{console}/login")
     save(page, "console-login.png")
-    page.fill("#name", "noor")
-    page.fill("#password", PASSWORD)
-    page.keyboard.press("Enter")
+    log_in(page, "noor")
     page.click("#start")
     for key, shown in zip("cvc", DECIDED, strict=True):
         page.get_by_role("heading", name=shown.title).wait_for()
@@ -256,6 +266,22 @@ def take_pictures(page: Page, console: str, more_cases: Callable[[], None]) -> N
         save(page, "console-decisions-400.png")
         page.set_viewport_size({"width": 1280, "height": 800})
         save(page, "console-decisions.png")
+
+
+def take_pictures_of_people(page: Page, console: str) -> None:
+    page.goto(f"{console}/login")
+    log_in(page, "ada")
+    page.goto(f"{console}/users")
+    save(page, "console-people.png")
+    page.goto(f"{console}/views")
+    save(page, "console-views.png")
+
+
+def log_in(page: Page, name: str) -> None:
+    page.fill("#name", name)
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/queue")
 
 
 def entry_of(one: Shown) -> LedgerEntry:

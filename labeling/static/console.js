@@ -44,7 +44,9 @@ function lose() {
 async function refresh() {
   if (document.visibilityState !== "visible" || isBusy()) return;
   try {
-    const { ok, page, address } = await read(location.href);
+    const again = new URL(location.href);
+    again.searchParams.set("refresh", "");
+    const { ok, page, address } = await read(again);
     const [now, next] = [mainOf(), mainOf(page)];
     if (!ok || isBusy() || now.dataset.page !== "queue") return;
     hush("refresh");

@@ -59,6 +59,7 @@ def test_the_welcome_names_the_address_the_login_and_a_key(engine: Engine, tmp_p
     told = welcome("http://127.0.0.1:8000", login)
     assert all(part in told for part in ("http://127.0.0.1:8000/console/", login.password, f"Bearer {login.api_key}"))
     assert "YOUR_KEY" in welcome("http://127.0.0.1:8000", None)
+    assert login.password not in welcome("http://127.0.0.1:8000", login, passwords=False)
 
 
 @pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "localhost"), ("10.1.2.3", "10.1.2.3")])

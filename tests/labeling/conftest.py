@@ -4,7 +4,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -82,18 +82,26 @@ def policies() -> PolicySet:
 
 
 @pytest.fixture
-def console(sqlite_store, policies):
-    """The address of a console that is served over HTTP, on `sqlite_store`."""
+def serve_console(sqlite_store, policies):
+    """Serve a console over HTTP, on `sqlite_store` and with these settings; gives its address."""
     from starlette.applications import Starlette
     from starlette.routing import Mount
 
     from fairstall.labeling.console import create_console
 
-    app = create_console(
-        engine=sqlite_store.engine, policies=policies, clock=sqlite_store.clock, accounts=sqlite_store.accounts
-    )
-    with served(Starlette(routes=[Mount("/console", app)])) as address:
-        yield f"{address}/console"
+    def serve(**settings) -> str:
+        known = {"clock": sqlite_store.clock, "accounts": sqlite_store.accounts}
+        app = create_console(engine=sqlite_store.engine, policies=policies, **(known | settings))
+        return f"{stack.enter_context(served(Starlette(routes=[Mount('/console', app)])))}/console"
+
+    with ExitStack() as stack:
+        yield serve
+
+
+@pytest.fixture
+def console(serve_console):
+    """The address of a console that is served over HTTP, on `sqlite_store`."""
+    return serve_console()
 
 
 @pytest.fixture(scope="module")  # while it is open, its event loop runs in this thread, and other tests need theirs

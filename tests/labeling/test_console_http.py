@@ -2,15 +2,13 @@
 
 import re
 from contextlib import contextmanager
-from functools import reduce
 
 import httpx
-import pytest
 from sqlalchemy import select
 
 from fairstall.labeling.accounts import FAILURES_BEFORE_LOCK
 from fairstall.labeling.console import create_console
-from fairstall.labeling.permissions import PERMISSIONS, Permission, Role
+from fairstall.labeling.permissions import Role
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome, Resemblance
 from fairstall.model.model_evidence import WeighedSpan, Weight
@@ -49,10 +47,9 @@ def take_case(client) -> httpx.Response:
     return client.post("/next", data={"csrf": csrf_of(client.get("/queue"))})
 
 
-def test_without_a_session_every_page_leads_to_the_log_in(console):
+def test_without_a_session_a_page_leads_to_the_log_in(console):
     with visitor(console) as client:
-        for path in ("/", "/queue", "/decisions", "/cases/x"):
-            assert "Log in</h1>" in client.get(path).text
+        assert "Log in</h1>" in client.get("/cases/x").text
         assert "Log in</h1>" in client.post("/next").text
 
 
@@ -97,12 +94,14 @@ def test_an_account_locks_after_failures_and_opens_again_by_itself(console, sqli
         assert client.post("/login", data={"name": "mira", "password": PASSWORD}).url.path == "/console/queue"
 
 
-def test_a_session_ends_at_log_out_when_disabled_and_after_twelve_hours(console, sqlite_store):
+def test_a_session_ends_at_log_out_with_each_change_of_the_account_and_when_idle(console, sqlite_store):
     sqlite_store.user()
     ends = (
         lambda client: client.post("/logout", data={"csrf": csrf_of(client.get("/queue"))}),
         lambda client: sqlite_store.accounts.disable("mira"),
-        lambda client: sqlite_store.clock.advance(hours=12),
+        lambda client: sqlite_store.accounts.set_role("mira", Role.SENIOR),
+        lambda client: sqlite_store.accounts.set_password("mira", PASSWORD),
+        lambda client: sqlite_store.clock.advance(hours=1),
     )
     for end in ends:
         sqlite_store.accounts.enable("mira")
@@ -152,50 +151,6 @@ def test_a_form_without_the_sessions_token_or_from_another_site_does_nothing(con
         assert [answer.status_code for answer in refused] == [403] * 6
         own = console.removesuffix("/console")
         assert client.post("/next", headers={"X-CSRF-Token": token, "Origin": own}).status_code == 200
-
-
-def routes() -> list[tuple[str, str, Permission]]:
-    see, review, decisions = Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS
-    many = Permission.DECIDE_TOGETHER
-    return [
-        ("GET", "/queue", see),
-        ("GET", "/decisions", decisions),
-        ("POST", "/next", review),
-        ("GET", "/cases/none", review),
-        ("POST", "/cases/none/decide", review),
-        ("POST", "/cases/none/skip", review),
-        ("POST", "/cases/none/heartbeat", review),
-        ("POST", "/undo", review),
-        ("GET", "/together", many),
-        ("GET", "/together/like/none", many),
-        ("GET", "/together/range", many),
-        ("POST", "/together/decide", many),
-        ("GET", "/together/batches/none", many),
-        ("POST", "/together/batches/none/undo", many),
-        ("POST", "/logout", see),
-    ]
-
-
-@pytest.mark.parametrize("role", Role)
-def test_each_role_reaches_what_the_table_gives_it_and_nothing_else(console, sqlite_store, role):
-    sqlite_store.user("kim", role)
-    with signed_in(console, "kim") as client:
-        token = csrf_of(client.get("/queue"))
-        for method, path, permission in routes():
-            answer = client.request(method, path, headers={"X-CSRF-Token": token}, follow_redirects=False)
-            assert (answer.status_code != 403) == (permission in PERMISSIONS[role]), (path, answer.status_code)
-
-
-def test_the_table_of_routes_above_is_complete(sqlite_store, policies):
-    from starlette.routing import Route
-
-    app = create_console(engine=sqlite_store.engine, policies=policies)
-    served = {(*(route.methods - {"HEAD"}), route.path) for route in app.routes if isinstance(route, Route)}
-    named = {"/cases/none": "/cases/{case_id}", "/like/none": "/like/{like}", "/batches/none": "/batches/{batch_id}"}
-    tested = {
-        (method, reduce(lambda path, pair: path.replace(*pair), named.items(), path)) for method, path, _ in routes()
-    }
-    assert served - tested == {("GET", "/"), ("GET", "/login"), ("POST", "/login")}
 
 
 def test_without_scripts_a_case_is_decided_by_a_form_and_the_next_one_follows(console, sqlite_store):

@@ -2,32 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import get_args
 
-from fairstall.cli.user import RoleName
 from fairstall.labeling.export import LABEL_KIND
 from fairstall.labeling.label_import import LabelBody
-from fairstall.labeling.permissions import PERMISSIONS, Permission, Role
 
 HERE = Path(__file__).parents[2]
 DOCS = (HERE / "docs" / "reviewing.md").read_text()
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def test_the_roles_are_documented_as_they_are():
-    lines = DOCS.splitlines()
-    head = cells(next(line for line in lines if line.startswith("| role |")))
-    assert head[1:] == [str(permission) for permission in Permission]
-    for role in Role:
-        row = cells(next(line for line in lines if line.startswith(f"| {role} |")))
-        assert [cell == "yes" for cell in row[1:]] == [permission in PERMISSIONS[role] for permission in Permission]
-
-
-def test_the_command_line_knows_every_role():
-    assert set(get_args(RoleName)) == set(Role)
 
 
 def test_every_key_on_a_page_is_documented_and_listed_in_the_dialog():

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from fairstall.cli.up import mount_console
+from fairstall.labeling.console import create_console
 from fairstall.records.keys import Scope, create_key
 from fairstall.serving.app import create_app
 from fairstall.serving.limits import Limits
@@ -125,7 +126,7 @@ def test_a_fault_of_ours_is_dressed_and_says_nothing_of_itself(
 def test_pages_of_the_console_have_an_id_and_headers_of_their_own(sqlite_engine, make_parts, serve_parts):
     parts = make_parts(sqlite_engine)
     app = create_app(parts)
-    mount_console(app, sqlite_engine, parts.model.batcher.assessor.policies)
+    mount_console(app, create_console(engine=sqlite_engine, policies=parts.model.batcher.assessor.policies))
     with serve_parts(parts, app=app) as served:
         for path in (
             "/",
