@@ -48,7 +48,7 @@ DEFAULT_DAYS = 28
 JUDGED_AT_MOST = 2_000  # the newest decisions that a consensus is made of
 LISTED = 200
 
-Select = Callable[[ReviewRow], bool]
+Chosen = Callable[[ReviewRow], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def _to_reviews(days: int, of: str, **more: str | None) -> str:
     return f"/quality/reviews?{urlencode({'days': days, 'of': of, **named})}"
 
 
-def _chosen(rows: Sequence[ReviewRow], *, of: str, reviewer: str, policy: str) -> Select:
+def _chosen(rows: Sequence[ReviewRow], *, of: str, reviewer: str, policy: str) -> Chosen:
     """Which reviews a figure counts: `of` all, those of golden items, of decisions that two reviewed, or that two
     disagree on. A `policy` is the case's own, and for two reviews one that either of them names."""
     pairs = pairs_of(rows) if of in ("second", "disagreed") else []

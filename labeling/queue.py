@@ -222,8 +222,8 @@ class ReviewQueue:
             raise ValueError(f"the verdict {verdict} does not go with {len(policies)} policies")
         now = self._clock()
         with writing(self._engine) as connection:
+            lock_decision(connection, case_id)
             case = changed(connection, of_user(case_id, user).values(CLOSED))
-            lock_decision(connection, case.decision_id)
             override = put_into_force(connection, case, _OUTCOMES[verdict], user, now, policies)
             review = Review(
                 review_id=time_ordered_id(now),
@@ -253,8 +253,8 @@ class ReviewQueue:
             last = last_review(connection, user.user_id, since=iso_utc(now - self._undo))
             if last is None or review_id not in (None, last.review_id):
                 raise Conflict("There is no decision of yours to undo: it was undone already, or it is too long ago.")
+            lock_decision(connection, last.case_id)
             case = _reopen(connection, last.case_id, user, now, now + self._lease)
-            lock_decision(connection, case.decision_id)
             restored = take_back(connection, last, case, user, now)
             values = {
                 "review_id": time_ordered_id(now),

@@ -1,6 +1,6 @@
 """What becomes of a listing when people have reviewed it: whose verdict is in force, and who settles a disagreement.
 
-Each verb works inside the transaction of a review, on a decision that `lock_decision` has locked.
+Each verb works inside the transaction of a review, which has begun with `lock_decision`.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,13 @@ HARM_OF_A_DISAGREEMENT = 1.0  # two people have looked, and one of them is wrong
 CLOSED = {"state": "decided", "lease_holder": None, "lease_until": None, "held_at": None}
 
 
-def lock_decision(connection: Connection, decision_id: str) -> None:
-    """Make whoever reviews the same decision in another case wait: each then sees what the other said."""
-    row = select(decisions.c.decision_id).where(decisions.c.decision_id == decision_id)
-    connection.execute(row.with_for_update(key_share=True))
+def lock_decision(connection: Connection, case_id: str) -> None:
+    """Make whoever reviews the same decision in another case wait: each then sees what the other said.
+
+    It comes before anything is changed, as in an erasure, so that nobody waits for somebody who waits for him.
+    """
+    row = select(decisions.c.decision_id).join(cases, cases.c.decision_id == decisions.c.decision_id)
+    connection.execute(row.where(cases.c.case_id == case_id).with_for_update(of=decisions, key_share=True))
 
 
 def put_into_force(

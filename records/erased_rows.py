@@ -66,10 +66,15 @@ def lock_listings(connection: Connection) -> None:
 
 
 def close_cases(connection: Connection, digests: Sequence[str]) -> None:
-    """There is nothing left to look at: open cases are closed without a review, whoever holds them."""
-    ids = select(decisions.c.decision_id).where(decisions.c.listing_digest.in_(digests))
-    mine = update(cases).where(cases.c.decision_id.in_(ids), cases.c.state == "open")
-    connection.execute(mine.values(state="decided", lease_holder=None, lease_until=None))
+    """There is nothing left to look at: open cases are closed without a review, whoever holds them.
+
+    The decisions are locked first, the oldest first, as whoever reviews them does.
+    """
+    mine = select(decisions.c.decision_id).where(decisions.c.listing_digest.in_(digests))
+    locked = mine.order_by(decisions.c.decision_id).with_for_update(key_share=True)
+    ids = connection.execute(locked).scalars().all()
+    its_cases = update(cases).where(cases.c.decision_id.in_(ids), cases.c.state == "open")
+    connection.execute(its_cases.values(state="decided", lease_holder=None, lease_until=None))
 
 
 def erase_decisions(connection: Connection, digests: Sequence[str], names: Pseudonyms, now: str) -> int:

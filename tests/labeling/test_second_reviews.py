@@ -187,6 +187,22 @@ def test_of_two_who_decide_at_the_same_moment_the_later_sees_that_they_disagree(
     assert opened(store) == ["escalation"] * 8
 
 
+def test_settling_and_taking_back_at_the_same_moment_never_both_succeed(store, queue, people):
+    mira, noor, zoe = people
+    for _ in range(8):
+        store.open_case()
+        review(queue, mira, VIOLATION, WEAPONS)
+        review(queue, noor, COMPLIANT)
+        escalated = queue.claim(zoe).case_id
+        with ThreadPoolExecutor(2) as pool:
+            tried = [pool.submit(queue.decide, escalated, zoe, COMPLIANT), pool.submit(queue.undo, mira)]
+        failures = [type(error) for one in tried if (error := one.exception())]
+        assert failures == [Conflict]
+        if tried[1].exception() is None:
+            review(queue, mira, COMPLIANT)
+        assert opened(store) == []
+
+
 def test_taking_either_review_back_withdraws_the_escalation(store, queue, people):
     mira, noor, zoe = people
     store.open_case()
