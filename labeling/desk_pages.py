@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from fairstall.labeling.accounts import Accounts
 from fairstall.labeling.overview import DECISIONS_SHOWN, read_decisions, read_overview, read_own_work
+from fairstall.labeling.passed_on import read_held
 from fairstall.labeling.permissions import Permission
 from fairstall.labeling.queue import ReviewQueue
 from fairstall.labeling.sessions import Sessions
@@ -72,10 +73,11 @@ class DeskPages:
             nothing_free="note" in visit.request.query_params,
             own=read_own_work(self.engine, user, self.clock()),
             undoable=self.queue.undoable(user),
+            held=read_held(self.engine, user, self.clock()),
         )
 
     def show_decisions(self, visit: Visit) -> Response:
         before = visit.request.query_params.get("before")
-        lines = read_decisions(self.engine, before=before)
+        lines = read_decisions(self.engine, visit.signed_in.user, before=before)
         older = lines[-1].decision_id if len(lines) == DECISIONS_SHOWN else None
         return self.views.page("decisions.html", visit, lines=lines, older=older, paged=before is not None)

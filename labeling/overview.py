@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Row, and_, exists, func, select
+from sqlalchemy import Engine, Row, and_, exists, func, or_, select
 
 from fairstall.labeling.accounts import User
 from fairstall.labeling.case_file import BLIND_REASONS, heading_of, shown_reason
 from fairstall.labeling.claims import IS_OPEN
+from fairstall.labeling.lanes import lanes_of
+from fairstall.labeling.permissions import Permission, may
 from fairstall.labeling.queue import ReviewVerdict
+from fairstall.labeling.search import listings_in_hand
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import MODEL_ACTOR
 from fairstall.model.wire import iso_utc
@@ -27,8 +30,11 @@ DECISIONS_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What waits for somebody to take it. `by_policy` counts under None the cases that have no finding or must not
-    show one; `with_others` are the cases that colleagues hold."""
+    """What waits for the reader to take it, or for anybody when he takes none.
+
+    `by_policy` counts under None the cases that have no finding or must not show one; `with_others` are the cases that
+    colleagues hold.
+    """
 
     by_reason: Mapping[CaseReason, int]
     by_policy: Mapping[str | None, int]
@@ -72,12 +78,17 @@ class LedgerLine:
 
 
 def read_overview(engine: Engine, user: User, now: datetime) -> Overview:
-    taken = and_(cases.c.lease_until > iso_utc(now), cases.c.lease_holder != user.user_id)
+    leased = func.coalesce(cases.c.lease_until > iso_utc(now), False)
+    his = func.coalesce(cases.c.lease_holder == user.user_id, False)
     columns = (cases.c.reason, cases.c.policy, func.count(), func.min(cases.c.opened_at))
-    free = select(*columns).where(IS_OPEN, ~func.coalesce(taken, False)).group_by(cases.c.reason, cases.c.policy)
+    free = or_(~leased, and_(his, cases.c.held_at.is_(None)))
+    if may(user.role, Permission.REVIEW):
+        free = and_(free, cases.c.lane.in_(lanes_of(user)))
+    waiting = select(*columns).where(IS_OPEN, free).group_by(cases.c.reason, cases.c.policy)
+    taken = select(func.count()).select_from(cases).where(IS_OPEN, leased, ~his)
     with reading(engine) as connection:
-        rows = connection.execute(free).all()
-        with_others = connection.execute(select(func.count()).select_from(cases).where(IS_OPEN, taken)).scalar_one()
+        rows = connection.execute(waiting).all()
+        with_others = connection.execute(taken).scalar_one()
     by_reason: dict[CaseReason, int] = {}
     by_policy: dict[str | None, int] = {}
     for name, code, count, _ in rows:
@@ -109,14 +120,18 @@ def read_own_work(engine: Engine, user: User, now: datetime) -> OwnWork:
         )
 
 
-def read_decisions(engine: Engine, *, before: str | None = None) -> tuple[LedgerLine, ...]:
-    """The newest 50 rows of the ledger, or those before the decision named."""
+def read_decisions(engine: Engine, reader: User, *, before: str | None = None) -> tuple[LedgerLine, ...]:
+    """The newest 50 rows of the ledger, or those before the decision named.
+
+    Those about listings that the reader has in hand are left out: he decides without knowing what others decided.
+    """
     newer, replaced = decisions.alias("newer"), decisions.alias("replaced")
     overridden = exists().where(newer.c.overrides == decisions.c.decision_id)
     query = (
         select(decisions, listings.c.body, replaced.c.outcome.label("replaces"), overridden.label("overridden"))
         .join(listings, decisions.c.listing_digest == listings.c.digest)
         .outerjoin(replaced, decisions.c.overrides == replaced.c.decision_id)
+        .where(decisions.c.listing_id.not_in(listings_in_hand(reader)))
         .order_by(decisions.c.decision_id.desc())
         .limit(DECISIONS_SHOWN)
     )
