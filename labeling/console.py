@@ -14,8 +14,11 @@ from starlette.types import Scope
 
 from fairstall.labeling.accounts import Accounts
 from fairstall.labeling.desk_pages import DeskPages
+from fairstall.labeling.passing import Passing
+from fairstall.labeling.passing_pages import PassingPages
 from fairstall.labeling.queue import LEASE_SECONDS, ReviewQueue
 from fairstall.labeling.review_pages import ReviewPages
+from fairstall.labeling.search_pages import SearchPages
 from fairstall.labeling.sessions import Sessions
 from fairstall.labeling.views import HERE, Views
 from fairstall.labeling.web import Gate, Page, SecurityHeaders, Visit
@@ -40,7 +43,14 @@ def create_console(
     sessions = Sessions(engine, clock)
     queue = ReviewQueue(engine, clock, lease_seconds=lease_seconds)
     desk = DeskPages(engine, queue, accounts or Accounts(engine, clock), sessions, views, clock)
-    review = ReviewPages(engine, queue, policies, views, clock)
+    passing = Passing(engine, clock)
+    review = ReviewPages(engine, queue, passing, policies, views, clock)
+    pages = (
+        *desk.pages(),
+        *review.pages(),
+        *PassingPages(review, passing).pages(),
+        *SearchPages(engine, views, clock).pages(),
+    )
     gate = Gate(sessions, views)
 
     def missing(request: Request, _error: Exception) -> Response:
@@ -49,7 +59,7 @@ def create_console(
     return Starlette(
         routes=[
             Mount("/static", _Static(directory=HERE / "static"), name="static"),
-            *(_route(gate, page) for page in (*desk.pages(), *review.pages())),
+            *(_route(gate, page) for page in pages),
         ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={404: missing, 405: missing},

@@ -153,14 +153,24 @@ def test_a_form_without_the_sessions_token_or_from_another_site_does_nothing(con
 
 def routes() -> list[tuple[str, str, Permission]]:
     see, review, decisions = Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS
+    settle = Permission.SETTLE_ESCALATIONS
     return [
         ("GET", "/queue", see),
         ("GET", "/decisions", decisions),
         ("POST", "/next", review),
         ("GET", "/cases/none", review),
         ("POST", "/cases/none/decide", review),
+        ("POST", "/cases/none/ahead", review),
         ("POST", "/cases/none/skip", review),
+        ("POST", "/cases/none/hold", review),
+        ("POST", "/cases/none/release", review),
+        ("POST", "/cases/none/escalate", review),
+        ("POST", "/cases/none/hand-over", review),
+        ("POST", "/cases/none/recall", settle),
         ("POST", "/cases/none/heartbeat", review),
+        ("POST", "/cases/none/touch", review),
+        ("GET", "/passed-on", settle),
+        ("GET", "/search", see),
         ("POST", "/undo", review),
         ("POST", "/logout", see),
     ]

@@ -32,9 +32,11 @@ def test_the_command_line_knows_every_role():
 
 def test_every_key_on_a_page_is_documented_and_listed_in_the_dialog():
     templates = {file.name: file.read_text() for file in (HERE / "labeling" / "templates").glob("*.html")}
-    keys = {key for text in templates.values() for key in re.findall(r'data-key="([^"{]+)"', text)} | {"1", "9"}
+    panels = set(re.findall(r'panel\(file, "[\w-]+", "(.)"', templates["_panels.html"]))
+    keys = {key for text in templates.values() for key in re.findall(r'data-key="([^"{]+)"', text)}
+    keys |= panels | {"1", "9"}
     documented = set(re.findall(r"`(.)`", "\n".join(re.findall(r"^\| `.*?\|", DOCS, re.MULTILINE))))
-    listed = set(re.findall(r"<kbd>(.)</kbd>", templates["_actions.html"].partition("<dialog")[2]))
+    listed = set(re.findall(r"<kbd>(.)</kbd>", templates["_keys.html"]))
     assert keys == documented
     assert keys - {"?"} == listed
 
