@@ -38,7 +38,7 @@ class Claimant:
     """Who asks for a case, and what he may have. Times are those of `iso_utc`.
 
     `but_for`: the case that he is at, when he asks for the one after it. A case that he skipped later than
-    `skipped_since` is the last that he gets.
+    `skipped_since` is the last that he gets, and none that he gets ahead: it is his colleagues' turn.
     """
 
     user_id: str
@@ -164,7 +164,9 @@ def _free(*, skipped: bool) -> Select[Any]:
         _WAITING.c.case_id != _BUT_FOR,
         ~reviewed_by(_USER, _WAITING.c.decision_id),
     )
-    if not skipped:
+    if skipped:
+        query = query.where(_BUT_FOR == "")
+    else:
         query = query.where(
             or_(
                 _WAITING.c.lease_holder.is_(None),

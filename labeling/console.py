@@ -22,9 +22,12 @@ from fairstall.labeling.disagreement_pages import DisagreementPages
 from fairstall.labeling.golden import GoldenItems
 from fairstall.labeling.golden_cases import GoldenMix
 from fairstall.labeling.login_pages import LoginPages, WaysIn
+from fairstall.labeling.passing import Passing
+from fairstall.labeling.passing_pages import PassingPages
 from fairstall.labeling.quality_pages import QualityPages
 from fairstall.labeling.queue import LEASE_SECONDS, ReviewQueue
 from fairstall.labeling.review_pages import ReviewPages
+from fairstall.labeling.search_pages import SearchPages
 from fairstall.labeling.second_reviews import SecondReviews
 from fairstall.labeling.sessions import DEFAULT_LIMITS, SessionLimits, Sessions
 from fairstall.labeling.single_sign_on import SingleSignOn
@@ -82,11 +85,15 @@ def create_console(
     gives_roles = bool(provider and provider.settings.roles)
     together = Together(engine, clock, second_reviews=second_reviews)
     clusters = Clusters(engine, clock, threshold=near_duplicates)
+    passing = Passing(engine, clock)
+    review = ReviewPages(engine, queue, passing, policies, log, views, clock)
     pages = (
         *login.pages(),
         *(_sso_pages(provider, engine, clock, login) if provider else ()),
         *DeskPages(engine, queue, log, views, clock).pages(),
-        *ReviewPages(engine, queue, policies, log, views, clock).pages(),
+        *review.pages(),
+        *PassingPages(review, passing).pages(),
+        *SearchPages(engine, log, views, clock).pages(),
         *TogetherPages(engine, queue, together, clusters, policies, thresholds, log, views, clock).pages(),
         *QualityPages(engine, log, views, clock).pages(),
         *DisagreementPages(Calibration(engine, clock), GoldenItems(engine, clock), policies, log, views).pages(),

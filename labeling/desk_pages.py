@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from starlette.responses import Response
 
 from fairstall.labeling.overview import DECISIONS_SHOWN, read_decisions, read_overview, read_own_work
+from fairstall.labeling.passed_on import read_held
 from fairstall.labeling.permissions import Permission
 from fairstall.labeling.queue import ReviewQueue
 from fairstall.labeling.view_log import ViewedPage, ViewLog
@@ -33,9 +34,10 @@ class DeskPages:
 
     def show_queue(self, visit: Visit) -> Response:
         user = visit.signed_in.user
-        own = read_own_work(self.engine, user, self.clock())
+        own, held = read_own_work(self.engine, user, self.clock()), read_held(self.engine, user, self.clock())
         if not visit.refreshes:
-            self.log.record(user, ViewedPage.QUEUE, (review.reviewed for review in own.newest))
+            shown = (review.reviewed for review in own.newest)
+            self.log.record(user, ViewedPage.QUEUE, shown, of_cases=[one.case_id for one in held])
         return self.views.page(
             "queue.html",
             visit,
@@ -43,11 +45,12 @@ class DeskPages:
             nothing_free="note" in visit.request.query_params,
             own=own,
             undoable=self.queue.undoable(user),
+            held=held,
         )
 
     def show_decisions(self, visit: Visit) -> Response:
         before = visit.request.query_params.get("before")
-        lines = read_decisions(self.engine, before=before)
+        lines = read_decisions(self.engine, visit.signed_in.user, before=before)
         self.log.record(visit.signed_in.user, ViewedPage.DECISIONS, (line.decision_id for line in lines))
         older = lines[-1].decision_id if len(lines) == DECISIONS_SHOWN else None
         return self.views.page("decisions.html", visit, lines=lines, older=older, paged=before is not None)

@@ -195,7 +195,7 @@ def _hidden(text: str) -> Iterator[_Hidden]:
     piles = [_Hidden(match.start(), match.end(), "marks", "combining marks piled up") for match in _PILE.finditer(text)]
     known.update(at for pile in piles for at in range(pile.start, pile.end))
     hides = [
-        _Hidden(match.start(), match.end(), _label(match[0]), _name(match[0]))
+        _Hidden(match.start(), match.end(), label_of(match[0]), name_of(match[0]))
         for match in _HIDES.finditer(text)
         if match.start() not in known
     ]
@@ -220,12 +220,14 @@ def _edges(hidden: Iterable[_Hidden]) -> Iterator[int]:
         yield one.end
 
 
-def _label(character: str) -> str:
+def label_of(character: str) -> str:
+    """A short label for a character that cannot be seen: its abbreviation, or its code point."""
     code = ord(character)
     return "TAG" if code in _TAGS else _LABELS.get(code, f"U+{code:04X}")
 
 
-def _name(character: str) -> str:
+def name_of(character: str) -> str:
+    """A character in Unicode's words: `U+200B ZERO WIDTH SPACE`."""
     code = f"U+{ord(character):04X}"
     return f"{code} {unicodedata.name(character, 'a character without a name')}"
 

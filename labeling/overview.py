@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, Row, and_, case, exists, func, select
+from sqlalchemy import ColumnElement, Engine, Row, and_, case, exists, func, or_, select
 
 from fairstall.labeling.accounts import User
 from fairstall.labeling.case_file import heading_of, shown_reason
 from fairstall.labeling.claims import IS_OPEN
+from fairstall.labeling.lanes import lanes_of
+from fairstall.labeling.permissions import Permission, may
+from fairstall.labeling.search import listings_in_hand
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import MODEL_ACTOR
@@ -28,7 +31,7 @@ _THE_MODEL = "the model"
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What waits for somebody to take it; golden items do not count.
+    """What waits for the reader to take it, or for anybody when he takes none; golden items do not count.
 
     `by_policy` counts under None the cases that have no finding or must not show one; `with_others` are the cases that
     colleagues hold.
@@ -83,14 +86,19 @@ class LedgerLine:
 
 
 def read_overview(engine: Engine, user: User, now: datetime) -> Overview:
-    taken = and_(cases.c.lease_until > iso_utc(now), cases.c.lease_holder != user.user_id)
+    leased = func.coalesce(cases.c.lease_until > iso_utc(now), False)
+    his = func.coalesce(cases.c.lease_holder == user.user_id, False)
     counted = (IS_OPEN, cases.c.reason != str(CaseReason.GOLDEN))
     groups = (cases.c.reason, _outcome_of_second().label("decided"), cases.c.policy)
     columns = (*groups, func.count(), func.min(cases.c.opened_at))
-    free = select(*columns).where(*counted, ~func.coalesce(taken, False)).group_by(*groups)
+    free = or_(~leased, and_(his, cases.c.held_at.is_(None)))
+    if may(user.role, Permission.REVIEW):
+        free = and_(free, cases.c.lane.in_(lanes_of(user)))
+    waiting = select(*columns).where(*counted, free).group_by(*groups)
+    taken = select(func.count()).select_from(cases).where(*counted, leased, ~his)
     with reading(engine) as connection:
-        rows = connection.execute(free).all()
-        with_others = connection.execute(select(func.count()).select_from(cases).where(*counted, taken)).scalar_one()
+        rows = connection.execute(waiting).all()
+        with_others = connection.execute(taken).scalar_one()
     by_reason: dict[CaseReason, int] = {}
     by_policy: dict[str | None, int] = {}
     for name, decided, code, count, _ in rows:
@@ -122,14 +130,18 @@ def read_own_work(engine: Engine, user: User, now: datetime) -> OwnWork:
         )
 
 
-def read_decisions(engine: Engine, *, before: str | None = None) -> tuple[LedgerLine, ...]:
-    """The newest 50 rows of the ledger, or those before the decision named."""
+def read_decisions(engine: Engine, reader: User, *, before: str | None = None) -> tuple[LedgerLine, ...]:
+    """The newest 50 rows of the ledger, or those before the decision named.
+
+    Those about listings that the reader has in hand are left out: he decides without knowing what others decided.
+    """
     newer, replaced = decisions.alias("newer"), decisions.alias("replaced")
     overridden = exists().where(newer.c.overrides == decisions.c.decision_id)
     query = (
         select(decisions, listings.c.body, replaced.c.outcome.label("replaces"), overridden.label("overridden"))
         .join(listings, decisions.c.listing_digest == listings.c.digest)
         .outerjoin(replaced, decisions.c.overrides == replaced.c.decision_id)
+        .where(decisions.c.listing_id.not_in(listings_in_hand(reader)))
         .order_by(decisions.c.decision_id.desc())
         .limit(DECISIONS_SHOWN)
     )

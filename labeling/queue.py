@@ -107,7 +107,8 @@ class ReviewQueue:
     def claim(self, user: User, *, after: str | None = None) -> ClaimedCase | None:
         """The case that `user` works on already, or else the most urgent one that he may have; None when there is none.
 
-        With `after`, the case that he is at, it is the one that comes next: he then has both. Nobody is given a case
+        With `after`, the case that he is at, it is the one that comes next, but none that he has just skipped: he then
+        has both. Nobody is given a case
         about a decision that he has reviewed, unless he took that review back.
         """
         now = self._clock()

@@ -1,6 +1,7 @@
 """What becomes of a case on its way to a decision: steps are added, never changed, in the transaction of the verb."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from fairstall.labeling.accounts import User
+from fairstall.labeling.lanes import lane_of_any_person
+from fairstall.labeling.permissions import Permission, may
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.wire import iso_utc
 from fairstall.records.tables import case_steps, users
@@ -26,13 +29,21 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`lane`: where the case went, None where it stayed. `note`: what the person wrote to whoever comes next."""
+    """`lane`: where the case went, None where it stayed, and `addressee` the name of the person whose lane that is.
+
+    `note`: what the person wrote to whoever comes next, or why he skipped the case.
+    """
 
     kind: StepKind
     by: str
     note: str
     lane: str | None
+    addressee: str | None
     happened_at: datetime
+
+
+# What whoever comes next may know of a case's way. Skips are for those who look after the queue.
+_TOLD = frozenset({StepKind.HELD, StepKind.HANDED_OVER, StepKind.ESCALATED, StepKind.RECALLED})
 
 
 def write_step(
@@ -60,14 +71,28 @@ def write_step(
 
 def steps_of(connection: Connection, case_id: str) -> tuple[Step, ...]:
     """All steps of a case, the oldest first."""
+    addressee = users.alias("addressee")
     query = (
-        select(case_steps, users.c.name)
+        select(case_steps, users.c.name, addressee.c.name.label("addressee"))
         .join(users, case_steps.c.user_id == users.c.user_id)
+        .outerjoin(addressee, case_steps.c.lane == lane_of_any_person(addressee.c.user_id))
         .where(case_steps.c.case_id == case_id)
         .order_by(case_steps.c.happened_at, case_steps.c.step_id)
     )
     return tuple(_step(row) for row in connection.execute(query))
 
 
+def steps_for(steps: Iterable[Step], reader: User, *, blind: bool) -> tuple[Step, ...]:
+    """What a person who decides the case may read of its way.
+
+    In a blind case that leaves out what others wrote: it may say what they made of the listing.
+    """
+    told = _TOLD | {StepKind.SKIPPED} if may(reader.role, Permission.SETTLE_ESCALATIONS) else _TOLD
+    return tuple(
+        replace(step, note="") if blind and step.by != reader.name else step for step in steps if step.kind in told
+    )
+
+
 def _step(row: Row[Any]) -> Step:
-    return Step(StepKind(row.kind), row.name, row.note, row.lane, datetime.fromisoformat(row.happened_at))
+    kind, happened_at = StepKind(row.kind), datetime.fromisoformat(row.happened_at)
+    return Step(kind, row.name, row.note, row.lane, row.addressee, happened_at)

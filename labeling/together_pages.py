@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from starlette.responses import Response
 
 from fairstall.labeling.batches import cases_of_batch, headings_of_batch, headings_of_cases, latest_batches, read_batch
+from fairstall.labeling.case_forms import MAX_NOTE_CHARACTERS, read_judgement
 from fairstall.labeling.clusters import Clusters
 from fairstall.labeling.differences import difference
-from fairstall.labeling.judgement_form import MAX_NOTE_CHARACTERS, read_judgement
 from fairstall.labeling.permissions import Permission
 from fairstall.labeling.previews import Previewed, read_previews
 from fairstall.labeling.queue import ReviewQueue
@@ -71,7 +71,7 @@ class TogetherPages:
         user, now = visit.signed_in.user, self.clock()
         histograms, thresholds = read_histograms(self.engine, user, now), self.thresholds()
         clustering = self.clusters.find(user)
-        self.log.record_cases(user, ViewedPage.TOGETHER, [one.case_ids[0] for one in clustering.clusters])
+        self.log.record(user, ViewedPage.TOGETHER, of_cases=[one.case_ids[0] for one in clustering.clusters])
         return self.views.page(
             "together.html",
             visit,
@@ -125,7 +125,7 @@ class TogetherPages:
         batch = read_batch(self.engine, str(visit.request.path_params["batch_id"]), user)
         left = asked.getlist("left")[:NAMED_LEFT_OUT]
         passed = (self.clock() - batch.decided_at).total_seconds()
-        self.log.record_cases(user, ViewedPage.TOGETHER, cases_of_batch(batch.batch_id))
+        self.log.record(user, ViewedPage.TOGETHER, of_cases=cases_of_batch(batch.batch_id))
         return self.views.page(
             "together_batch.html",
             visit,
@@ -156,7 +156,7 @@ class TogetherPages:
         shown = read_previews(self.engine, visit.signed_in.user, self.clock(), case_ids)
         if not (shown or refused):
             raise NotFound("These cases were taken or decided meanwhile.")
-        self.log.record_cases(visit.signed_in.user, ViewedPage.TOGETHER, [one.case_id for one in shown])
+        self.log.record(visit.signed_in.user, ViewedPage.TOGETHER, of_cases=[one.case_id for one in shown])
         first = shown[0].listing if shown else None
         return self.views.page(
             "together_preview.html",

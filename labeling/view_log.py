@@ -29,6 +29,8 @@ class ViewedPage(StrEnum):
     CASE = "case"
     QUEUE = "queue"
     DECISIONS = "decisions"
+    PASSED_ON = "passed on"
+    SEARCH = "search"
     TOGETHER = "together"
     QUALITY = "quality"
     CALIBRATION = "calibration"
@@ -76,8 +78,16 @@ class ViewLog:
         self._clock = clock
         self._keep_days = keep_days
 
-    def record(self, user: User, page: ViewedPage, shown: Iterable[str], *, case_id: str | None = None) -> None:
-        """Store that a page is about to show the listings of these decisions to somebody."""
+    def record(
+        self,
+        user: User,
+        page: ViewedPage,
+        shown: Iterable[str] = (),
+        *,
+        case_id: str | None = None,
+        of_cases: Sequence[str] | Select[Any] = (),
+    ) -> None:
+        """Store that a page is about to show the listings of these decisions, and of these cases, to somebody."""
         now = self._clock()
         view = {
             "view_id": time_ordered_id(now),
@@ -86,17 +96,18 @@ class ViewLog:
             "page": str(page),
             "case_id": case_id,
         }
-        rows = [view | {"decision_id": decision_id} for decision_id in dict.fromkeys(shown)]
+        seen = [*shown, *self._decisions_of(of_cases)]
+        rows = [view | {"decision_id": decision_id} for decision_id in dict.fromkeys(seen)]
         if rows:
             with writing(self._engine) as connection:
                 connection.execute(insert(views), rows)
 
-    def record_cases(self, user: User, page: ViewedPage, case_ids: Sequence[str] | Select[Any]) -> None:
-        """The same for a page that shows the listings of these cases."""
+    def _decisions_of(self, case_ids: Sequence[str] | Select[Any]) -> Sequence[str]:
+        if not isinstance(case_ids, Select) and not case_ids:
+            return ()
+        about = select(cases.c.decision_id).where(cases.c.case_id.in_(case_ids))
         with reading(self._engine) as connection:
-            about = select(cases.c.decision_id).where(cases.c.case_id.in_(case_ids))
-            shown = connection.execute(about).scalars().all()
-        self.record(user, page, shown)
+            return connection.execute(about).scalars().all()
 
     def look(self, which: ViewFilter, *, before: str | None = None) -> list[ViewLine]:
         """The newest 50 views, or those before the view named."""

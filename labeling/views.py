@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
+from fairstall.labeling.lanes import told_lane
 from fairstall.labeling.marked_text import MarkedText, Span, mark_text
 from fairstall.labeling.permissions import Permission, may
+from fairstall.labeling.queue import SkipReason
+from fairstall.labeling.raw_text import raw_text
+from fairstall.labeling.steps import StepKind
 from fairstall.model.decide import Band, Doubt, Finding, Outcome, Source
 from fairstall.model.listing import TEXT_FIELDS
 from fairstall.model.model_evidence import WeighedSpan, Weight
@@ -50,6 +54,24 @@ WEIGHTS = {
 }
 OUTCOMES = {Outcome.APPROVE: "approved", Outcome.REVIEW: "in review", Outcome.BLOCK: "blocked"}
 
+SKIP_REASONS = {
+    SkipReason.LANGUAGE: "I do not read the language",
+    SkipReason.EXPERTISE: "It takes knowledge that I lack",
+    SkipReason.POLICY_UNCLEAR: "The policy is not clear to me",
+    SkipReason.INVOLVED: "I know the seller",
+    SkipReason.DISTRESSING: "I would rather not look at this",
+    SkipReason.OTHER: "Something else",
+}
+WAYS = {
+    StepKind.SKIPPED: "Skipped",
+    StepKind.HELD: "Held",
+    StepKind.HANDED_OVER: "Handed over",
+    StepKind.ESCALATED: "Escalated",
+    StepKind.RECALLED: "Called back",
+}
+THEMES = ("light", "dark")
+THEME_COOKIE = "fairstall_theme"
+
 _STEPS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
 
 
@@ -72,15 +94,22 @@ class Views:
             sources=SOURCES,
             weights=WEIGHTS,
             outcomes=OUTCOMES,
+            skip_reasons=SKIP_REASONS,
+            ways=WAYS,
+            told_lane=told_lane,
+            modules=sorted(file.stem for file in (HERE / "static").glob("*.js")),
             Permission=Permission,
             now=clock,
             may=may,
         )
         self._environment.filters.update(
             ago=lambda moment: ago(moment, clock()),
+            ahead=lambda moment: ahead(moment, clock()),
             band_word=BANDS.__getitem__,
+            clock=lambda moment: f"{moment:%d %B, %H:%M} UTC",
             duration=duration,
             marked=marked,
+            raw_text=raw_text,
             paragraphs=lambda text: [part for part in text.split("\n\n") if part.strip()],
             policy_title=lambda code: policies[code].title if code in policies.by_code else code,
             utc=lambda moment: f"{moment:%d %B %Y, %H:%M} UTC",
@@ -88,19 +117,36 @@ class Views:
 
     def page(self, template: str, visit: "Visit", *, status: int = 200, **values: Any) -> Response:
         """A whole page for a visitor."""
+        theme = visit.request.cookies.get(THEME_COOKIE)
         html = self._environment.get_template(template).render(
-            base=visit.base, session=visit.session, user=visit.session.user if visit.session else None, **values
+            base=visit.base,
+            session=visit.session,
+            user=visit.session.user if visit.session else None,
+            theme=theme if theme in THEMES else None,
+            **values,
         )
         return HTMLResponse(html.encode("utf-8", "replace"), status)
 
 
 def ago(moment: datetime, now: datetime) -> str:
     """How long ago, in the largest whole unit: `3 hours ago`."""
-    passed = now - moment
-    for length, unit in _STEPS:
-        if count := passed // length:
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "just now"
+    passed = _in_words(now - moment)
+    return f"{passed} ago" if passed else "just now"
+
+
+def ahead(moment: datetime, now: datetime) -> str:
+    """When it is due: `in 3 hours`, `2 days late`."""
+    if left := _in_words(moment - now):
+        return f"in {left}"
+    late = _in_words(now - moment)
+    return f"{late} late" if late else "now"
+
+
+def _in_words(length: timedelta) -> str:
+    for unit, word in _STEPS:
+        if (count := length // unit) > 0:
+            return f"{count} {word}{'s' if count > 1 else ''}"
+    return ""
 
 
 def spans_of(findings: Sequence[Finding], of_model: Sequence[WeighedSpan] = ()) -> dict[str, list[Span]]:

@@ -54,6 +54,8 @@ _REVIEWS = {
     "decided_at": "moment",
     "decision_id": "string",
     "undoes": "string",
+    "batch_id": "string",
+    "decided_together": "int32",
     "erased_at": "moment",
 }
 _SCORES = {"decision_id": "string", "policy": "string", "probability": "float64"}

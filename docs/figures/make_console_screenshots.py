@@ -19,12 +19,15 @@ from zlib import crc32
 import uvicorn
 from pictures import chromium, save
 from playwright.sync_api import Page
+from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from fairstall.labeling.accounts import Accounts
+from fairstall.labeling.accounts import Accounts, User
 from fairstall.labeling.console import create_console, utc_now
+from fairstall.labeling.passing import Passing
 from fairstall.labeling.permissions import Role
+from fairstall.labeling.queue import ReviewQueue, SkipReason
 from fairstall.model.decide import Band, Evidence, Finding, Outcome, Source
 from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.identifiers import time_ordered_id
@@ -166,18 +169,35 @@ DECIDED = (
 )
 
 
+PASSED_ON = tuple(
+    Shown(title, description, ((policy, 0.4, Band.MEDIUM, Source.BOTH),), seller_id=seller_id)
+    for title, description, policy, seller_id in (
+        ("Handmade soap with CBD oil", "Lavender, 100 g.", "prohibited/drugs", "morning-leaf"),
+        ("Crossbow for sport, 30 lb", "With six bolts.", "prohibited/weapons", "stagecraft"),
+        ("Designer belt, no label", "As new.", "misleading/misdescribed", "wardrobe-of-ada"),
+        ("Kräutertee gegen Gicht", "Aus eigener Ernte.", "misleading/health_claim", "kraut-und-rueben"),
+    )
+)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{folder}/pictures.sqlite")
         migrate(engine)
-        add_people(Accounts(engine, utc_now))
+        accounts = Accounts(engine, utc_now)
+        mira = add_people(accounts)
         ledger = Ledger(engine)
         ledger.append([entry_of(one) for one in (*EARLIER, *(replaced(one) for one in DECIDED))])
         thresholds = starter_bundle().facts.thresholds
         console = create_console(engine=engine, policies=starter_policies(), thresholds=lambda: thresholds)
         with served(Starlette(routes=[Mount("/console", console)])) as address, chromium() as browser:
+
+            def more_cases() -> None:
+                pass_some_on(engine, ledger, mira)
+                ledger.append([entry_of(one) for one in WAITING])
+
             page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme())
-            take_pictures(page, f"{address}/console", lambda: ledger.append([entry_of(one) for one in WAITING]))
+            take_pictures(page, f"{address}/console", more_cases)
             ledger.append([entry_of(one) for one in (*copies(), *scored())])
             take_pictures_of_many(page, f"{address}/console")
             page = browser.new_page(viewport={"width": 1120, "height": 480}, color_scheme=scheme())
@@ -185,14 +205,33 @@ def main() -> None:
         engine.dispose()
 
 
-def add_people(accounts: Accounts) -> None:
+def add_people(accounts: Accounts) -> User:
+    """Makes everybody, and returns the moderator who passes cases on."""
     accounts.create("noor", Role.SENIOR, PASSWORD)
-    accounts.create("ada", Role.ADMIN, PASSWORD)
-    accounts.create("kim", Role.MODERATOR, PASSWORD)
+    accounts.create("root", Role.ADMIN, PASSWORD)
+    accounts.create("ada", Role.MODERATOR, PASSWORD)
     accounts.create("otto", Role.AUDITOR, PASSWORD)
     accounts.disable("otto")
     accounts.invite("june", Role.MODERATOR)
-    accounts.admit("mira@market.example", Role.MANAGER)
+    accounts.admit("kim@market.example", Role.MANAGER)
+    return accounts.create("mira", Role.MODERATOR, PASSWORD)
+
+
+def pass_some_on(engine: Engine, ledger: Ledger, mira: User) -> None:
+    """Give a moderator four cases, of which she escalates one, hands one over, holds one and skips one."""
+    queue, passing = ReviewQueue(engine, utc_now), Passing(engine, utc_now)
+
+    def take(one: Shown, user: User) -> str:
+        ledger.append([entry_of(one)])
+        case = queue.claim(user)
+        assert case
+        return case.case_id
+
+    escalated, handed_over, held, skipped = PASSED_ON
+    passing.escalate(take(escalated, mira), mira, "Soap with CBD: is it a drug under this policy?")
+    passing.hand_over(take(handed_over, mira), mira, "@ada", "You know the rules for bows")
+    queue.hold(take(held, mira), mira, "Asked the brand")
+    queue.skip(take(skipped, mira), mira, SkipReason.LANGUAGE)
 
 
 def replaced(one: Shown) -> Shown:
@@ -259,18 +298,42 @@ def take_pictures(page: Page, console: str, more_cases: Callable[[], None]) -> N
     page.get_by_role("heading", name=IVORY.title).wait_for()
     page.evaluate("document.activeElement.blur()")
     save(page, "console-review.png")
+    page.keyboard.press("t")
+    page.locator(".raw").wait_for()
+    page.locator(".characters summary").last.click()
+    page.locator(".raw").evaluate("raw => { raw.scrollTop = 0; document.activeElement.blur(); scrollTo(0, 0); }")
+    save(page, "console-raw.png")
+    page.wait_for_timeout(300)
+    page.keyboard.press("t")
+    page.locator(".description").wait_for()
+    page.keyboard.press("a")
+    page.keyboard.type("@ada")
+    save(page, "console-hand-over.png")
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
     page.set_viewport_size({"width": 400, "height": 800})
     save(page, "console-review-400.png")
-    page.goto(f"{console}/decisions")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{console}/passed-on")
+    save(page, "console-passed-on.png")
     if "--all" in sys.argv:
-        save(page, "console-decisions-400.png")
-        page.set_viewport_size({"width": 1280, "height": 800})
-        save(page, "console-decisions.png")
+        take_more_pictures(page, console)
+
+
+def take_more_pictures(page: Page, console: str) -> None:
+    """Pages that the docs do not show, for a look at them at both widths."""
+    for path in ("decisions", "search?q=antique", "passed-on", "queue"):
+        page.goto(f"{console}/{path}")
+        for width in (1280, 400):
+            page.set_viewport_size({"width": width, "height": 800})
+            save(page, f"console-{path.partition('?')[0]}-{width}.png")
+    page.keyboard.press("?")
+    save(page, "console-keys-400.png")
 
 
 def take_pictures_of_people(page: Page, console: str) -> None:
     page.goto(f"{console}/login")
-    log_in(page, "ada")
+    log_in(page, "root")
     page.goto(f"{console}/users")
     save(page, "console-people.png")
     page.goto(f"{console}/views")

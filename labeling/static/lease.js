@@ -1,44 +1,77 @@
-// Keeps the case on the screen with the person who looks at it, as long as somebody does.
+// Keeps the case on the screen with the person who looks at it, as long as somebody does, and the next one with it.
 
+import { keepReady } from "./ahead.js";
+import { beat, isBusy } from "./live.js";
 import { hush, tell } from "./telling.js";
 
 const IDLE_MS = 10 * 60 * 1000;
-const ANSWER_MS = 10000;
 
 let timer;
+let untouched = false;
+let until = 0;
+let onScreen = null;
+let onLost = null;
 let lastSeen = Date.now();
 
 for (const sign of ["keydown", "pointermove", "pointerdown", "wheel", "touchstart"]) {
-  addEventListener(sign, () => (lastSeen = Date.now()), { passive: true });
+  addEventListener(sign, seen, { passive: true });
 }
 
 /** Renew the lease of `main` from time to time; `lost` is called once when somebody else has the case. */
 export function keepLease(main, lost) {
   clearInterval(timer);
-  if (!main.dataset.heartbeat) return;
-  timer = setInterval(() => beat(main, lost), Number(main.dataset.heartbeatMs));
+  const isCase = main.dataset.page === "case";
+  [onScreen, onLost, untouched] = [isCase ? main : null, lost, isCase];
+  if (!isCase) return;
+  until = Date.now() + Number(main.dataset.leaseMs);
+  timer = setInterval(beatNow, Number(main.dataset.heartbeatMs));
 }
 
 /** Renew now: after the connection or the computer was away. */
-export const beatNow = (main, lost) => main.dataset.heartbeat && beat(main, lost);
+export async function beatNow() {
+  if (onScreen === null || Date.now() - lastSeen > IDLE_MS) return;
+  if (await renew("heartbeat")) keepReady(onScreen).catch(() => {});
+}
 
-async function beat(main, lost) {
-  if (Date.now() - lastSeen > IDLE_MS) return;
+function seen() {
+  lastSeen = Date.now();
+  if (!untouched) return;
+  untouched = false;
+  // After the event: the key that decides the case needs no word about it, and the line for itself.
+  setTimeout(() => renew("touch"));
+}
+
+/** Send a sign of life for the case on the screen. Whether it is still the user's. What is answered while a form is on its
+ * way, or about a page that is gone, says nothing. */
+async function renew(sign) {
+  const main = onScreen;
+  if (main === null || isBusy()) return false;
   let response;
   try {
-    response = await fetch(main.dataset.heartbeat, {
-      method: "POST",
-      headers: { "X-CSRF-Token": main.dataset.csrf },
-      signal: AbortSignal.timeout(ANSWER_MS),
-    });
+    response = await beat(main.dataset.address, main.dataset.csrf, sign);
   } catch {
-    if (main.isConnected) tell("The connection is lost. Nothing that you press now is stored.", "lease");
-    return;
+    if (main === onScreen) tell(`The connection is lost. Nothing that you press now is stored: press again when it is back. ${remaining()}`, "lease");
+    return false;
   }
-  if (!main.isConnected) return;
-  if (response.status === 204) return hush("lease");
-  if (response.redirected) return tell("You were logged out. Reload the page to log in again.", "lease");
+  if (main !== onScreen || isBusy()) return false;
+  if (response.status === 204) {
+    until = Date.now() + Number(main.dataset.leaseMs);
+    hush("lease");
+    return true;
+  }
+  if (response.redirected) {
+    tell("You were logged out. Reload the page to log in again.", "lease");
+    return false;
+  }
   clearInterval(timer);
-  if (response.status === 409) lost();
+  if (response.status === 409) onLost();
   else tell("The server cannot keep this case for you at the moment.", "lease");
+  return false;
+}
+
+function remaining() {
+  const at = new Date(until).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return Date.now() < until
+    ? `The case stays yours until ${at}.`
+    : `The case was yours until ${at}; if nobody has taken it, you can still decide it.`;
 }

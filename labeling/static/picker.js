@@ -11,9 +11,21 @@ export function showTicked() {
   const titles = boxes().filter((box) => box.checked).map((box) => box.dataset.title);
   which.textContent = titles.join(", ");
   which.closest("button").classList.toggle("undecided", titles.length === 0);
+  document.getElementById("reason-required").hidden = !needsReason();
 }
 
 export const anyTicked = () => boxes().some((box) => box.checked);
+
+const needsReason = () => boxes().some((box) => box.checked && box.dataset.reason !== undefined);
+const noteField = () => document.querySelector(".note textarea");
+
+/** Whether a ticked policy requires a reason that is not written yet. */
+export const lacksReason = () => needsReason() && !noteField().value.trim();
+
+export function writeNote() {
+  document.querySelector(".note").open = true;
+  noteField().focus();
+}
 
 /** Bring the guideline of a policy that was just ticked to the top, open; close it when the policy is unticked. */
 export function showGuideline(box) {

@@ -26,6 +26,7 @@ from fairstall.records.keys import Scope, create_key
 class Running:
     port: int
     key: str
+    home: Path
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             assert process.stdout
             api = next(line for line in iter(process.stdout.readline, "") if line.strip().startswith("API"))
             port = int(re.findall(r":(\d+)/v1/score", api)[0])
-            yield Running(port, json.loads((home / "first-login.json").read_text())["api_key"])
+            yield Running(port, json.loads((home / "first-login.json").read_text())["api_key"], home)
         finally:
             process.terminate()
             process.communicate(timeout=30)

@@ -14,11 +14,12 @@ from argon2 import PasswordHasher
 from fairstall.labeling.accounts import Accounts, User
 from fairstall.labeling.permissions import Role
 from fairstall.labeling.queue import ReviewQueue
+from fairstall.labeling.sessions import Sessions
 from fairstall.model.decide import Band, Evidence, Finding, Outcome, Source
 from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
-from fairstall.model.policies import DsaClass, Example, Policy, PolicySet, Severity
+from fairstall.model.policies import DsaClass, Example, Policy, PolicySet, ReviewTerms, Severity
 from fairstall.model.urgency import urgency_of
 from fairstall.records.ledger import CaseReason, Ledger, LedgerEntry, NewCase
 
@@ -114,6 +115,50 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture
+def signed_in_page(chromium, console, sqlite_store):
+    """A factory of pages of somebody who is logged in: `signed_in_page(user, **context)`, by default a new moderator.
+
+    At the end nothing may have broken the content security policy, thrown an error or opened a dialog of the browser's.
+    """
+    contexts, problems = [], []
+
+    def open_page(user=None, **options):
+        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 800}} | options))
+        token = Sessions(sqlite_store.engine, sqlite_store.clock).open(user or sqlite_store.user())
+        context.add_cookies([{"name": "fairstall_session", "value": token, "url": console}])
+        context.add_init_script("addEventListener('securitypolicyviolation', (it) => { throw Error(it.blockedURI); })")
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("dialog", lambda dialog: problems.append(dialog.message))
+        page.on("console", lambda told: problems.append(told.text) if "Security Policy" in told.text else None)
+        contexts.append(context)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def page(signed_in_page):
+    return signed_in_page()
+
+
+@pytest.fixture
+def start(page, console):
+    """Open the queue and take the first case, by keyboard."""
+    from playwright.sync_api import expect
+
+    def _start() -> None:
+        page.goto(f"{console}/queue")
+        page.keyboard.press("n")
+        expect(page.locator("main.case")).to_be_visible()
+
+    return _start
+
+
 @contextmanager
 def served(app):
     import uvicorn
@@ -199,6 +244,7 @@ def evidence_of(listing: Listing, words) -> tuple[Evidence, ...]:
 
 
 def make_policies() -> PolicySet:
+    """Twelve policies. A violation of `misleading/rule_1` needs a reason; `misleading/rule_2` blurs texts."""
     names = ("prohibited/weapons", "prohibited/drugs", "prohibited/wildlife", "misleading/health_claim")
     more = tuple(f"misleading/rule_{number}" for number in range(1, 9))
     return PolicySet("test-000000000000", tuple(_policy(code) for code in (*names, *more)))
@@ -216,4 +262,5 @@ def _policy(code: str) -> Policy:
         dsa=DsaClass("STATEMENT_CATEGORY_OTHER", "KEYWORD_OTHER"),
         violations=(Example(f"Real {name}", "It is the thing itself."),),
         look_alikes=(Example(f"Book about {name}", "It is a book."),),
+        review=ReviewTerms(reason_required=code == "misleading/rule_1", blur=code == "misleading/rule_2"),
     )

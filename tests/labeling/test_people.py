@@ -88,7 +88,7 @@ def test_a_name_that_is_taken_or_no_name_is_refused_on_the_same_page(console, sq
         no_role = press(client, "/users", "/users", name="noor", role="king")
     assert [page.status_code for page in (taken, odd, no_role)] == [422] * 3
     assert "there is already a user called boss" in taken.text
-    assert "is no user name" in odd.text
+    assert "is no name for a person" in odd.text
     assert "<b>" not in odd.text
     assert "choose a role" in no_role.text
 

@@ -125,6 +125,15 @@ def test_a_skipped_case_comes_back_when_nothing_else_waits_and_after_a_while(sto
     assert store.queue.claim(mira).case_id == urgent
 
 
+def test_a_skipped_case_is_not_taken_ahead_by_whoever_skipped_it(store):
+    mira, noor = store.user("mira"), store.user("noor")
+    skipped, other = store.open_case(priority=5.0), store.open_case(priority=1.0)
+    store.queue.skip(store.queue.claim(mira).case_id, mira, OTHER)
+    assert store.queue.claim(mira).case_id == other
+    assert store.queue.claim(mira, after=other) is None
+    assert store.queue.claim(noor).case_id == skipped
+
+
 def test_logging_out_gives_cases_back(store):
     mira, noor = store.user("mira"), store.user("noor")
     case_id = store.open_case()

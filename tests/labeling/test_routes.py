@@ -1,5 +1,7 @@
 """Every route of the console, as the app has them, with every role and with nobody: who is let through, and to what."""
 
+import re
+
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
@@ -32,8 +34,37 @@ ASKED_FOR = {
     ("POST", "/cases/{case_id}/decide"): Permission.REVIEW,
     ("POST", "/cases/{case_id}/skip"): Permission.REVIEW,
     ("POST", "/cases/{case_id}/heartbeat"): Permission.REVIEW,
+    ("POST", "/cases/{case_id}/ahead"): Permission.REVIEW,
+    ("POST", "/cases/{case_id}/touch"): Permission.REVIEW,
+    ("POST", "/cases/{case_id}/hold"): Permission.REVIEW,
+    ("POST", "/cases/{case_id}/release"): Permission.REVIEW,
+    ("POST", "/cases/{case_id}/escalate"): Permission.REVIEW,
+    ("POST", "/cases/{case_id}/hand-over"): Permission.REVIEW,
     ("POST", "/undo"): Permission.REVIEW,
+    ("GET", "/quality/mine"): Permission.REVIEW,
+    ("GET", "/search"): Permission.SEE_QUEUE,
     ("GET", "/decisions"): Permission.SEE_DECISIONS,
+    ("POST", "/cases/{case_id}/recall"): Permission.SETTLE_ESCALATIONS,
+    ("GET", "/passed-on"): Permission.SETTLE_ESCALATIONS,
+    ("GET", "/together"): Permission.DECIDE_TOGETHER,
+    ("GET", "/together/like/{like}"): Permission.DECIDE_TOGETHER,
+    ("GET", "/together/range"): Permission.DECIDE_TOGETHER,
+    ("POST", "/together/decide"): Permission.DECIDE_TOGETHER,
+    ("GET", "/together/batches/{batch_id}"): Permission.DECIDE_TOGETHER,
+    ("POST", "/together/batches/{batch_id}/undo"): Permission.DECIDE_TOGETHER,
+    ("GET", "/quality"): Permission.SEE_QUALITY,
+    ("GET", "/quality/policies.csv"): Permission.SEE_QUALITY,
+    ("GET", "/quality/reviewers.csv"): Permission.SEE_QUALITY,
+    ("GET", "/quality/reviews"): Permission.SEE_QUALITY,
+    ("GET", "/disagreements"): Permission.CALIBRATE,
+    ("GET", "/disagreements/{decision_id}"): Permission.CALIBRATE,
+    ("POST", "/disagreements/{decision_id}/comment"): Permission.CALIBRATE,
+    ("POST", "/disagreements/{decision_id}/verdict"): Permission.CALIBRATE,
+    ("POST", "/disagreements/{decision_id}/example"): Permission.CALIBRATE,
+    ("GET", "/golden"): Permission.CALIBRATE,
+    ("GET", "/golden/new/{decision_id}"): Permission.CALIBRATE,
+    ("POST", "/golden/new/{decision_id}"): Permission.CALIBRATE,
+    ("POST", "/golden/{golden_id}/retire"): Permission.CALIBRATE,
     ("GET", "/views"): Permission.SEE_VIEWS,
     ("GET", "/views.csv"): Permission.SEE_VIEWS,
     ("GET", "/users"): Permission.MANAGE_USERS,
@@ -74,7 +105,7 @@ def ask(app, sqlite_store):
                 token = sessions.open(user)
                 client.cookies.set("fairstall_session", token)
                 sent |= {"X-CSRF-Token": sessions.find(token).csrf_token} if with_token else {}
-            return client.request(method, f"/console{path.format(case_id='none', name='none')}", headers=sent)
+            return client.request(method, f"/console{re.sub(r'{[^}]+}', 'none', path)}", headers=sent)
 
         yield _ask
 

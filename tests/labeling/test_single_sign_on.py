@@ -304,7 +304,7 @@ def test_whether_an_address_was_verified_may_be_told_by_user_info_alone(trust, i
     [
         ({}, "sends no 'preferred_username'"),
         ({"preferred_username": 7}, "sends no 'preferred_username'"),
-        ({"preferred_username": "Mira Smith <script>"}, "is no user name"),
+        ({"preferred_username": "Mira Smith <script>"}, "is no name for a person"),
     ],
 )
 def test_a_name_that_cannot_be_one_is_refused(browser, issuer, claims, why):

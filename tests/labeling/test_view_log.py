@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 
 from fairstall.labeling.console import create_console
 from fairstall.labeling.permissions import Role
-from fairstall.labeling.queue import ReviewVerdict
 from fairstall.labeling.sessions import Sessions
+from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.labeling.view_log import LINES_SHOWN, ViewedPage, ViewFilter, ViewLog
 from fairstall.model.decide import Resemblance
 from fairstall.records.engine import reading

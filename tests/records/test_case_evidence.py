@@ -8,6 +8,7 @@ from sqlalchemy import update
 from fairstall.model.decide import Outcome
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.model_evidence import WeighedSpan, Weight
+from fairstall.model.urgency import urgency_of
 from fairstall.records.archive import Archive
 from fairstall.records.archiving import Archiving
 from fairstall.records.case_evidence import (
@@ -28,7 +29,7 @@ SPANS = (WeighedSpan(WILDLIFE, "title", 0, 5, Weight.HIGH), WeighedSpan(WILDLIFE
 
 def open_case(books, seller="ana", *, reason=CaseReason.UNCERTAIN, priority=0.5) -> str:
     entry = books.entry(seller)
-    case = NewCase(time_ordered_id(books.at), reason, WILDLIFE, priority)
+    case = NewCase(time_ordered_id(books.at), reason, WILDLIFE, priority, urgency_of(books.at, priority))
     books.decide(replace(entry, case=case))
     return case.case_id
 
