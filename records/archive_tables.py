@@ -95,8 +95,8 @@ class ArchiveTable:
         return {name: _STORED.get(kind, _same)(row[name]) for name, kind in self.columns.items()}
 
     def read(self, row: Mapping[str, Any]) -> Values:
-        """A row of the archive with the database's values."""
-        return {name: _READ.get(kind, _same)(row[name]) for name, kind in self.columns.items()}
+        """A row of the archive with the database's values. A column that came later is null."""
+        return {name: _READ.get(kind, _same)(row.get(name)) for name, kind in self.columns.items()}
 
 
 DECISIONS = ArchiveTable("decisions", _DECISIONS | _PLACE, Kind.DECISION)

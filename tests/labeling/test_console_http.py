@@ -220,7 +220,7 @@ def test_golden_cases_look_like_ordinary_ones(console, sqlite_store):
     sqlite_store.open_case("Knife", reason=CaseReason.GOLDEN)
     seen = set()
     with signed_in(console) as client:
-        assert "Unsure 2" in words_of(client.get("/queue"))
+        assert "Unsure 1" in words_of(client.get("/queue"))
         for _ in range(2):
             page = take_case(client)
             seen.add(words_of(page).partition(" Price ")[0].partition(" Seller ")[0])
