@@ -106,7 +106,7 @@ def test_a_batch_of_which_nothing_is_left_is_refused(client, sqlite_store, watch
     [
         ({"verdict": "violation"}, "Choose the policy"),
         ({"verdict": "perhaps"}, "Choose violation or compliant"),
-        ({"verdict": "violation", "policy": "prohibited/drugs"}, "whoever decides on Drugs must say why"),
+        ({"verdict": "violation", "policy": "prohibited/drugs"}, "a violation needs a reason"),
         ({"verdict": "compliant", "case": []}, "Tick the cases first"),
         ({"verdict": "compliant", "case": ["x"] * 601}, "cannot be read"),
         ({"verdict": "compliant", "case": [str(number) for number in range(501)]}, "more than the 500"),
@@ -205,5 +205,5 @@ def test_a_moderator_sees_no_way_there(console, sqlite_store, watches):
     sqlite_store.user("mira")
     with httpx.Client(base_url=console, follow_redirects=True) as client:
         client.post("/login", data={"name": "mira", "password": PASSWORD})
-        assert "/together" not in client.get("/queue").text
+        assert 'href="/console/together"' not in client.get("/queue").text
         assert client.get("/together").status_code == 403
