@@ -55,6 +55,8 @@ _REVIEWS = {
     "decision_id": "string",
     "undoes": "string",
     "erased_at": "moment",
+    "batch_id": "string",
+    "decided_together": "int32",
 }
 _SCORES = {"decision_id": "string", "policy": "string", "probability": "float64"}
 _FINDINGS = {
@@ -93,8 +95,8 @@ class ArchiveTable:
         return {name: _STORED.get(kind, _same)(row[name]) for name, kind in self.columns.items()}
 
     def read(self, row: Mapping[str, Any]) -> Values:
-        """A row of the archive with the database's values."""
-        return {name: _READ.get(kind, _same)(row[name]) for name, kind in self.columns.items()}
+        """A row of the archive with the database's values, None in columns that came after its file was written."""
+        return {name: _READ.get(kind, _same)(row.get(name)) for name, kind in self.columns.items()}
 
 
 DECISIONS = ArchiveTable("decisions", _DECISIONS | _PLACE, Kind.DECISION)
