@@ -54,9 +54,9 @@ _REVIEWS = {
     "decided_at": "moment",
     "decision_id": "string",
     "undoes": "string",
+    "erased_at": "moment",
     "batch_id": "string",
     "decided_together": "int32",
-    "erased_at": "moment",
 }
 _SCORES = {"decision_id": "string", "policy": "string", "probability": "float64"}
 _FINDINGS = {
@@ -95,7 +95,7 @@ class ArchiveTable:
         return {name: _STORED.get(kind, _same)(row[name]) for name, kind in self.columns.items()}
 
     def read(self, row: Mapping[str, Any]) -> Values:
-        """A row of the archive with the database's values. A column that came later is null."""
+        """A row of the archive with the database's values, None in columns that came after its file was written."""
         return {name: _READ.get(kind, _same)(row.get(name)) for name, kind in self.columns.items()}
 
 

@@ -103,6 +103,16 @@ def test_an_archived_row_has_the_values_that_the_database_had(past, archive):
     assert row["reviewed"] == past.reviewed
 
 
+def test_a_file_from_before_there_was_a_column_is_read_and_verified(past, archive):
+    run(past, archive)
+    file = archive.file("2026-02", REVIEWS)
+    older = pyarrow.parquet.read_table(file, partitioning=None).drop_columns(["batch_id", "decided_together"])
+    pyarrow.parquet.write_table(older, file)
+    [row] = archive.rows("2026-02", REVIEWS)
+    assert (row["batch_id"], row["decided_together"]) == (None, None)
+    assert verified(past, archive).archived == 7
+
+
 def test_files_are_read_as_partitions_by_others(past, archive):
     run(past, archive)
     table = pyarrow.parquet.read_table(archive.folder / "decisions", partitioning="hive")
