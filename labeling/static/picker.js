@@ -11,7 +11,8 @@ export function showTicked() {
   const titles = boxes().filter((box) => box.checked).map((box) => box.dataset.title);
   which.textContent = titles.join(", ");
   which.closest("button").classList.toggle("undecided", titles.length === 0);
-  document.getElementById("reason-required").hidden = !needsReason();
+  const required = document.getElementById("reason-required");
+  if (required) required.hidden = !needsReason();
 }
 
 export const anyTicked = () => boxes().some((box) => box.checked);

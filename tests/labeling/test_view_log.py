@@ -104,7 +104,14 @@ def test_every_page_that_shows_a_listing_leaves_a_row_for_it(app, client_of, sql
             assert {row.user_id for row in new} <= {kim.user_id}
             assert len({row.view_id for row in new}) <= 1
             showing |= {path} if left else set()
-    assert showing == {"/queue", "/decisions", "/cases/{case_id}", "/golden/new/{decision_id}", "/quality/reviews", "/search"}
+    assert showing == {
+        "/queue",
+        "/decisions",
+        "/cases/{case_id}",
+        "/golden/new/{decision_id}",
+        "/quality/reviews",
+        "/search",
+    }
 
 
 def title_of(store):
