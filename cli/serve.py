@@ -153,6 +153,7 @@ def build_scoring_app(
         from fairstall.serving.app import Parts, create_app, utc_now
         from fairstall.serving.blocked_watch import BlockedWatch
         from fairstall.serving.sealing import SealingPasses
+        from fairstall.serving.tallying import TallyPasses
 
         engine = migrated_store(database)
         courier = webhook_courier(engine, telemetry, webhook_networks)
@@ -166,6 +167,7 @@ def build_scoring_app(
             store=store,
             blocked=None if blocked is None else BlockedWatch(engine, blocked, telemetry, utc_now),
             sealing=SealingPasses(engine, utc_now),
+            tallying=TallyPasses(engine, utc_now),
             courier=courier,
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),

@@ -107,6 +107,13 @@ cases = Table(
     ),
     Index("ix_cases_holder", "lease_holder", "lease_until"),
     Index("ix_cases_decision", "decision_id"),
+    # Cases that no doubt of the model opened are few, and found by the time of their decision.
+    Index(
+        "ix_cases_beside",
+        "decision_id",
+        sqlite_where=text("reason <> 'uncertain'"),
+        postgresql_where=text("reason <> 'uncertain'"),
+    ),
 )
 
 
@@ -131,6 +138,24 @@ case_steps = Table(
     ),
     Index("ix_case_steps_case", "case_id", "happened_at"),
     Index("ix_case_steps_time", "happened_at"),
+)
+
+decision_tallies = Table(
+    "decision_tallies",
+    metadata,
+    Column("policy", Text, primary_key=True, comment="decisions with a finding on it; '' for all, with one or without"),
+    Column("hour", String(13), primary_key=True, comment="of the decisions, as in 2026-01-31T23"),
+    Column("market", Text, primary_key=True, comment="'' where the listing names none"),
+    Column("by_model", Boolean, primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("decisions", Integer, nullable=False),
+)
+
+tally_marks = Table(
+    "tally_marks",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("last", Id, nullable=False, comment="the last decision that is counted, by its id; so are all before it"),
 )
 
 blocked_prints = Table(
