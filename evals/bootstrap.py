@@ -15,6 +15,7 @@ from fairstall.evals.arrays import Floats
 from fairstall.evals.metric import Metric, Sample
 from fairstall.evals.scored import ScoredRows
 from fairstall.evals.slices import Slice
+from fairstall.model.intervals import wilson_interval
 
 DRAWS_AT_ONCE = 50
 CONFIDENCE = 0.95
@@ -122,13 +123,7 @@ def _widening(evidence: int, *, confidence: float) -> float:
 
 def wilson(share: float, observations: int, *, confidence: float) -> Estimate:
     """The score interval (Wilson 1927) of a share of so many observations; the whole range when there are none."""
-    if observations == 0:
-        return Estimate(share, 0.0, 1.0)
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    shrunk = z * z / observations
-    centre = (share + shrunk / 2) / (1 + shrunk)
-    half = z / (1 + shrunk) * math.sqrt(share * (1 - share) / observations + shrunk / (4 * observations))
-    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half))
+    return Estimate(share, *wilson_interval(share, observations, confidence=confidence))
 
 
 def evidence(metric: Metric, cut: Slice) -> int:
