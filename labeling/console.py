@@ -17,6 +17,7 @@ from fairstall.labeling.desk_pages import DeskPages
 from fairstall.labeling.queue import LEASE_SECONDS, ReviewQueue
 from fairstall.labeling.review_pages import ReviewPages
 from fairstall.labeling.sessions import Sessions
+from fairstall.labeling.trends.pages import TrendPages
 from fairstall.labeling.views import HERE, Views
 from fairstall.labeling.web import Gate, Page, SecurityHeaders, Visit
 from fairstall.model.errors import NotFound
@@ -41,6 +42,7 @@ def create_console(
     queue = ReviewQueue(engine, clock, lease_seconds=lease_seconds)
     desk = DeskPages(engine, queue, accounts or Accounts(engine, clock), sessions, views, clock)
     review = ReviewPages(engine, queue, policies, views, clock)
+    trends = TrendPages(engine, policies, views, clock)
     gate = Gate(sessions, views)
 
     def missing(request: Request, _error: Exception) -> Response:
@@ -49,7 +51,7 @@ def create_console(
     return Starlette(
         routes=[
             Mount("/static", _Static(directory=HERE / "static"), name="static"),
-            *(_route(gate, page) for page in (*desk.pages(), *review.pages())),
+            *(_route(gate, page) for page in (*desk.pages(), *review.pages(), *trends.pages())),
         ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={404: missing, 405: missing},

@@ -8,10 +8,11 @@ from sqlalchemy import Engine
 from starlette.responses import Response
 
 from fairstall.labeling.accounts import Accounts
-from fairstall.labeling.overview import DECISIONS_SHOWN, read_decisions, read_overview, read_own_work
+from fairstall.labeling.overview import read_overview, read_own_work
 from fairstall.labeling.permissions import Permission
 from fairstall.labeling.queue import ReviewQueue
 from fairstall.labeling.sessions import Sessions
+from fairstall.labeling.trends.decision_list import DECISIONS_SHOWN, WantedDecisions, read_decisions
 from fairstall.labeling.views import Views
 from fairstall.labeling.web import Page, Visit, drop_session, keep_session, session_token
 from fairstall.model.errors import Unauthorized
@@ -75,7 +76,7 @@ class DeskPages:
         )
 
     def show_decisions(self, visit: Visit) -> Response:
-        before = visit.request.query_params.get("before")
-        lines = read_decisions(self.engine, before=before)
-        older = lines[-1].decision_id if len(lines) == DECISIONS_SHOWN else None
-        return self.views.page("decisions.html", visit, lines=lines, older=older, paged=before is not None)
+        wanted = WantedDecisions.of(visit.request.query_params)
+        lines = read_decisions(self.engine, wanted)
+        older = wanted.older_than(lines[-1].decision_id) if len(lines) == DECISIONS_SHOWN else None
+        return self.views.page("decisions.html", visit, lines=lines, older=older, wanted=wanted)

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Row, and_, exists, func, select
+from sqlalchemy import Engine, Row, and_, func, select
 
 from fairstall.labeling.accounts import User
 from fairstall.labeling.case_file import BLIND_REASONS, heading_of, shown_reason
 from fairstall.labeling.claims import IS_OPEN
 from fairstall.labeling.queue import ReviewVerdict
-from fairstall.model.decide import Outcome
-from fairstall.model.decision import MODEL_ACTOR
 from fairstall.model.wire import iso_utc
 from fairstall.records.engine import reading
 from fairstall.records.history import not_taken_back
@@ -22,7 +20,6 @@ from fairstall.records.tables import cases, decisions, listings, reviews
 Key = TypeVar("Key")
 
 OWN_REVIEWS_SHOWN = 8
-DECISIONS_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +53,6 @@ class OwnWork:
 
     today: int
     newest: tuple[OwnReview, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerLine:
-    """One row of the ledger. `replaces` is the outcome that it overrode; `in_force` says that nothing overrides it."""
-
-    decision_id: str
-    heading: str
-    outcome: Outcome
-    by: str
-    decided_at: datetime
-    replaces: Outcome | None
-    in_force: bool
 
 
 def read_overview(engine: Engine, user: User, now: datetime) -> Overview:
@@ -109,23 +93,6 @@ def read_own_work(engine: Engine, user: User, now: datetime) -> OwnWork:
         )
 
 
-def read_decisions(engine: Engine, *, before: str | None = None) -> tuple[LedgerLine, ...]:
-    """The newest 50 rows of the ledger, or those before the decision named."""
-    newer, replaced = decisions.alias("newer"), decisions.alias("replaced")
-    overridden = exists().where(newer.c.overrides == decisions.c.decision_id)
-    query = (
-        select(decisions, listings.c.body, replaced.c.outcome.label("replaces"), overridden.label("overridden"))
-        .join(listings, decisions.c.listing_digest == listings.c.digest)
-        .outerjoin(replaced, decisions.c.overrides == replaced.c.decision_id)
-        .order_by(decisions.c.decision_id.desc())
-        .limit(DECISIONS_SHOWN)
-    )
-    if before is not None:
-        query = query.where(decisions.c.decision_id < before)
-    with reading(engine) as connection:
-        return tuple(_ledger_line(row) for row in connection.execute(query))
-
-
 def _own_review(row: Row[Any]) -> OwnReview:
     return OwnReview(
         review_id=row.review_id,
@@ -134,18 +101,6 @@ def _own_review(row: Row[Any]) -> OwnReview:
         verdict=ReviewVerdict(row.verdict),
         policies=tuple(row.policies),
         decided_at=datetime.fromisoformat(row.decided_at),
-    )
-
-
-def _ledger_line(row: Row[Any]) -> LedgerLine:
-    return LedgerLine(
-        decision_id=row.decision_id,
-        heading=heading_of(row.body),
-        outcome=Outcome(row.outcome),
-        by="the model" if row.actor == MODEL_ACTOR else row.actor.removeprefix("user:"),
-        decided_at=datetime.fromisoformat(row.decided_at),
-        replaces=Outcome(row.replaces) if row.replaces else None,
-        in_force=not row.overridden,
     )
 
 

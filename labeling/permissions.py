@@ -19,6 +19,7 @@ class Permission(StrEnum):
     SEE_QUEUE = "see the queue"
     REVIEW = "decide cases"
     SEE_DECISIONS = "see everybody's decisions"
+    SEE_TRENDS = "see trends"
     SETTLE_ESCALATIONS = "settle escalated cases and give cases out"
 
 
@@ -26,13 +27,25 @@ class Permission(StrEnum):
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.MODERATOR: frozenset({Permission.SEE_QUEUE, Permission.REVIEW}),
     Role.SENIOR: frozenset(
-        {Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS, Permission.SETTLE_ESCALATIONS}
+        {
+            Permission.SEE_QUEUE,
+            Permission.REVIEW,
+            Permission.SEE_DECISIONS,
+            Permission.SEE_TRENDS,
+            Permission.SETTLE_ESCALATIONS,
+        }
     ),
     Role.MANAGER: frozenset(
-        {Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS, Permission.SETTLE_ESCALATIONS}
+        {
+            Permission.SEE_QUEUE,
+            Permission.REVIEW,
+            Permission.SEE_DECISIONS,
+            Permission.SEE_TRENDS,
+            Permission.SETTLE_ESCALATIONS,
+        }
     ),
-    Role.ENGINEER: frozenset({Permission.SEE_QUEUE}),
-    Role.AUDITOR: frozenset({Permission.SEE_QUEUE, Permission.SEE_DECISIONS}),
+    Role.ENGINEER: frozenset({Permission.SEE_QUEUE, Permission.SEE_TRENDS}),
+    Role.AUDITOR: frozenset({Permission.SEE_QUEUE, Permission.SEE_DECISIONS, Permission.SEE_TRENDS}),
     Role.ADMIN: frozenset(Permission),
 }
 

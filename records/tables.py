@@ -93,6 +93,7 @@ cases = Table(
     Column("urgent_at", Moment, nullable=False, comment="its place in the queue: the earlier, the sooner"),
     Column("due_at", Moment, comment="null for cases from before there were due times"),
     Column("lane", String(80), nullable=False, server_default="all", comment="who may have it: `lanes` in labeling"),
+    Column("market", Text, comment="that its listing names, '' for none; null where the listing has to be asked"),
     CheckConstraint(
         "reason IN ('uncertain', 'control', 'golden', 'second_opinion', 'appeal', 'report', 'escalation')",
         name="reason",

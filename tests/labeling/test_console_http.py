@@ -2,6 +2,7 @@
 
 import re
 from contextlib import contextmanager
+from functools import reduce
 
 import httpx
 import pytest
@@ -153,9 +154,14 @@ def test_a_form_without_the_sessions_token_or_from_another_site_does_nothing(con
 
 def routes() -> list[tuple[str, str, Permission]]:
     see, review, decisions = Permission.SEE_QUEUE, Permission.REVIEW, Permission.SEE_DECISIONS
+    trends = Permission.SEE_TRENDS
     return [
         ("GET", "/queue", see),
         ("GET", "/decisions", decisions),
+        ("GET", "/cases", decisions),
+        ("GET", "/trends", trends),
+        ("GET", "/trends/depth.csv", trends),
+        ("GET", "/charts/depth.svg", trends),
         ("POST", "/next", review),
         ("GET", "/cases/none", review),
         ("POST", "/cases/none/decide", review),
@@ -181,7 +187,8 @@ def test_the_table_of_routes_above_is_complete(sqlite_store, policies):
 
     app = create_console(engine=sqlite_store.engine, policies=policies)
     served = {(*(route.methods - {"HEAD"}), route.path) for route in app.routes if isinstance(route, Route)}
-    tested = {(method, path.replace("none", "{case_id}")) for method, path, _ in routes()}
+    named = (("none", "{case_id}"), ("depth", "{name}"))
+    tested = {(method, reduce(lambda path, pair: path.replace(*pair), named, path)) for method, path, _ in routes()}
     assert served - tested == {("GET", "/"), ("GET", "/login"), ("POST", "/login")}
 
 

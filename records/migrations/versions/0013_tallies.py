@@ -1,4 +1,4 @@
-"""Decisions counted by hour, how far the counting has come, and an index of the cases beside those of doubt."""
+"""Decisions counted by hour, how far that has come, the market of cases, and an index of those beside doubt."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,5 +33,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("name", name="pk_tally_marks"),
     )
+    market = "that its listing names, '' for none; null where the listing has to be asked"
+    op.add_column("cases", sa.Column("market", sa.Text, comment=market))
     others = sa.text("reason <> 'uncertain'")
     op.create_index("ix_cases_beside", "cases", ["decision_id"], sqlite_where=others, postgresql_where=others)
