@@ -164,6 +164,7 @@ def build_scoring_app(
         from fairstall.serving.app import Parts, create_app, utc_now
         from fairstall.serving.blocked_watch import BlockedWatch
         from fairstall.serving.sealing import SealingPasses
+        from fairstall.serving.tallying import TallyPasses
 
         engine = migrated_store(database, deadline_s=store_deadline_s)
         tracing = request_tracing() if traces_wanted() else None
@@ -179,6 +180,7 @@ def build_scoring_app(
             blocked=None if blocked is None else BlockedWatch(engine, blocked, telemetry, utc_now),
             sealing=SealingPasses(engine, utc_now),
             explaining=explaining(parts) if model_evidence else None,
+            tallying=TallyPasses(engine, utc_now),
             courier=courier,
             shadowing=shadowing(parts, folder, policy_set, control, look_alikes),
             canary=None if bundle else canary_watch(parts, folder, opened, control),

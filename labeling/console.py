@@ -33,6 +33,7 @@ from fairstall.labeling.sessions import DEFAULT_LIMITS, SessionLimits, Sessions
 from fairstall.labeling.single_sign_on import SingleSignOn
 from fairstall.labeling.together import Together
 from fairstall.labeling.together_pages import TogetherPages
+from fairstall.labeling.trends.pages import TrendPages
 from fairstall.labeling.user_pages import UserPages
 from fairstall.labeling.view_log import KEEP_FOR_EVER, ViewLog
 from fairstall.labeling.view_pages import ViewPages
@@ -95,6 +96,7 @@ def create_console(
         *PassingPages(review, passing).pages(),
         *SearchPages(engine, log, views, clock).pages(),
         *TogetherPages(engine, queue, together, clusters, policies, thresholds, log, views, clock).pages(),
+        *TrendPages(engine, policies, log, views, clock).pages(),
         *QualityPages(engine, log, views, clock).pages(),
         *DisagreementPages(Calibration(engine, clock), GoldenItems(engine, clock), policies, log, views).pages(),
         *AccountPages(accounts, sessions, views).pages(),

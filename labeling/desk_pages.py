@@ -7,10 +7,11 @@ from datetime import datetime
 from sqlalchemy import Engine
 from starlette.responses import Response
 
-from fairstall.labeling.overview import DECISIONS_SHOWN, read_decisions, read_overview, read_own_work
+from fairstall.labeling.overview import read_overview, read_own_work
 from fairstall.labeling.passed_on import read_held
 from fairstall.labeling.permissions import Permission
 from fairstall.labeling.queue import ReviewQueue
+from fairstall.labeling.trends.decision_list import DECISIONS_SHOWN, WantedDecisions, read_decisions
 from fairstall.labeling.view_log import ViewedPage, ViewLog
 from fairstall.labeling.views import Views
 from fairstall.labeling.web import Page, Visit
@@ -49,8 +50,8 @@ class DeskPages:
         )
 
     def show_decisions(self, visit: Visit) -> Response:
-        before = visit.request.query_params.get("before")
-        lines = read_decisions(self.engine, visit.signed_in.user, before=before)
-        self.log.record(visit.signed_in.user, ViewedPage.DECISIONS, (line.decision_id for line in lines))
-        older = lines[-1].decision_id if len(lines) == DECISIONS_SHOWN else None
-        return self.views.page("decisions.html", visit, lines=lines, older=older, paged=before is not None)
+        wanted, user = WantedDecisions.of(visit.request.query_params), visit.signed_in.user
+        lines = read_decisions(self.engine, user, wanted)
+        self.log.record(user, ViewedPage.DECISIONS, (line.decision_id for line in lines))
+        older = wanted.older_than(lines[-1].decision_id) if len(lines) == DECISIONS_SHOWN else None
+        return self.views.page("decisions.html", visit, lines=lines, older=older, wanted=wanted)

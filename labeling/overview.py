@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, Row, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Row, and_, case, func, or_, select
 
 from fairstall.labeling.accounts import User
 from fairstall.labeling.case_file import heading_of, shown_reason
 from fairstall.labeling.claims import IS_OPEN
 from fairstall.labeling.lanes import lanes_of
 from fairstall.labeling.permissions import Permission, may
-from fairstall.labeling.search import listings_in_hand
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome
-from fairstall.model.decision import MODEL_ACTOR
 from fairstall.model.wire import iso_utc
 from fairstall.records.engine import reading
 from fairstall.records.history import not_taken_back
@@ -25,8 +23,6 @@ from fairstall.records.tables import cases, decisions, listings, reviews
 Key = TypeVar("Key")
 
 OWN_REVIEWS_SHOWN = 8
-DECISIONS_SHOWN = 50
-_THE_MODEL = "the model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +62,6 @@ class OwnWork:
 
     today: int
     newest: tuple[OwnReview, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerLine:
-    """One row of the ledger. `replaces` is the outcome that it overrode; `in_force` says that nothing overrides it."""
-
-    decision_id: str
-    heading: str
-    outcome: Outcome
-    by: str
-    decided_at: datetime
-    replaces: Outcome | None
-    in_force: bool
-
-    @property
-    def by_person(self) -> bool:
-        return self.by != _THE_MODEL
 
 
 def read_overview(engine: Engine, user: User, now: datetime) -> Overview:
@@ -130,27 +109,6 @@ def read_own_work(engine: Engine, user: User, now: datetime) -> OwnWork:
         )
 
 
-def read_decisions(engine: Engine, reader: User, *, before: str | None = None) -> tuple[LedgerLine, ...]:
-    """The newest 50 rows of the ledger, or those before the decision named.
-
-    Those about listings that the reader has in hand are left out: he decides without knowing what others decided.
-    """
-    newer, replaced = decisions.alias("newer"), decisions.alias("replaced")
-    overridden = exists().where(newer.c.overrides == decisions.c.decision_id)
-    query = (
-        select(decisions, listings.c.body, replaced.c.outcome.label("replaces"), overridden.label("overridden"))
-        .join(listings, decisions.c.listing_digest == listings.c.digest)
-        .outerjoin(replaced, decisions.c.overrides == replaced.c.decision_id)
-        .where(decisions.c.listing_id.not_in(listings_in_hand(reader)))
-        .order_by(decisions.c.decision_id.desc())
-        .limit(DECISIONS_SHOWN)
-    )
-    if before is not None:
-        query = query.where(decisions.c.decision_id < before)
-    with reading(engine) as connection:
-        return tuple(_ledger_line(row) for row in connection.execute(query))
-
-
 def _outcome_of_second() -> ColumnElement[str]:
     """The outcome of the decision that a second review is about, which tells what it is shown as; null for others."""
     outcome = select(decisions.c.outcome).where(decisions.c.decision_id == cases.c.decision_id).scalar_subquery()
@@ -166,18 +124,6 @@ def _own_review(row: Row[Any]) -> OwnReview:
         verdict=ReviewVerdict(row.verdict),
         policies=tuple(row.policies),
         decided_at=datetime.fromisoformat(row.decided_at),
-    )
-
-
-def _ledger_line(row: Row[Any]) -> LedgerLine:
-    return LedgerLine(
-        decision_id=row.decision_id,
-        heading=heading_of(row.body),
-        outcome=Outcome(row.outcome),
-        by=_THE_MODEL if row.actor == MODEL_ACTOR else row.actor.removeprefix("user:"),
-        decided_at=datetime.fromisoformat(row.decided_at),
-        replaces=Outcome(row.replaces) if row.replaces else None,
-        in_force=not row.overridden,
     )
 
 

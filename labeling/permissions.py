@@ -20,6 +20,7 @@ class Permission(StrEnum):
     SEE_QUEUE = "see the queue"
     REVIEW = "decide cases"
     SEE_DECISIONS = "see everybody's decisions"
+    SEE_TRENDS = "see trends"
     SETTLE_ESCALATIONS = "settle escalated cases and give cases out"
     DECIDE_TOGETHER = "decide many cases at once"
     SEE_QUALITY = "see how well everybody reviews"
@@ -32,6 +33,7 @@ _EVERYBODY = frozenset({Permission.OWN_ACCOUNT, Permission.SEE_QUEUE})
 _LEADS = _EVERYBODY | {
     Permission.REVIEW,
     Permission.SEE_DECISIONS,
+    Permission.SEE_TRENDS,
     Permission.SETTLE_ESCALATIONS,
     Permission.DECIDE_TOGETHER,
     Permission.SEE_QUALITY,
@@ -43,8 +45,9 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.MODERATOR: _EVERYBODY | {Permission.REVIEW},
     Role.SENIOR: _LEADS,
     Role.MANAGER: _LEADS,
-    Role.ENGINEER: _EVERYBODY,
-    Role.AUDITOR: _EVERYBODY | {Permission.SEE_DECISIONS, Permission.SEE_QUALITY, Permission.SEE_VIEWS},
+    Role.ENGINEER: _EVERYBODY | {Permission.SEE_TRENDS},
+    Role.AUDITOR: _EVERYBODY
+    | {Permission.SEE_DECISIONS, Permission.SEE_TRENDS, Permission.SEE_QUALITY, Permission.SEE_VIEWS},
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -27,6 +27,7 @@ class ViewedPage(StrEnum):
     """The pages that show listings."""
 
     CASE = "case"
+    CASES = "cases"
     QUEUE = "queue"
     DECISIONS = "decisions"
     PASSED_ON = "passed on"

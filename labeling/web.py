@@ -162,7 +162,9 @@ class Gate:
 
 
 class SecurityHeaders:
-    """ASGI middleware that puts the console's security headers on every answer; pages are never cached."""
+    """ASGI middleware that puts the console's security headers on every answer that has none of its own; pages are
+    never cached.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -171,8 +173,8 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(_HEADERS)
-                headers.setdefault("Cache-Control", "no-store")
+                for name, value in (*_HEADERS.items(), ("Cache-Control", "no-store")):
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

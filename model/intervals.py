@@ -18,9 +18,12 @@ class Estimate:
         return {name: self.value, f"{name}.low": self.low, f"{name}.high": self.high}
 
 
-def wilson(share: float, observations: int, *, confidence: float) -> Estimate:
-    """The score interval (Wilson 1927) of a share of so many observations; the whole range when there are none."""
-    if observations == 0:
+def wilson(share: float, observations: float, *, confidence: float) -> Estimate:
+    """The score interval (Wilson 1927) of a share of so many observations; the whole range when there are none.
+
+    `observations` need not be whole: with unequal weights it is their effective number.
+    """
+    if observations <= 0:
         return Estimate(share, 0.0, 1.0)
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     shrunk = z * z / observations

@@ -283,7 +283,7 @@ def _write_entries(connection: Connection, entries: Sequence[LedgerEntry]) -> No
     connection.execute(insert_new(connection, listings), sorted(taken, key=_digest_of))
     pairs = zip(entries, taken, strict=True)
     connection.execute(_NEW_DECISIONS, [_decision_row(entry.decision, row["digest"]) for entry, row in pairs])
-    if rows := [_case_row(entry.case, entry.decision) for entry in entries if entry.case]:
+    if rows := [_case_row(entry.case, entry) for entry in entries if entry.case]:
         connection.execute(_NEW_CASES, rows)
     keep_prints(
         connection, [Blocked(e.decision, e.fingerprint) for e in entries if e.decision.outcome is Outcome.BLOCK]
@@ -323,14 +323,15 @@ def _decision_row(decision: Decision, digest: str) -> dict[str, Any]:
     }
 
 
-def _case_row(case: NewCase, decision: Decision) -> dict[str, Any]:
+def _case_row(case: NewCase, entry: LedgerEntry) -> dict[str, Any]:
     return {
         "case_id": case.case_id,
-        "decision_id": decision.decision_id,
+        "decision_id": entry.decision.decision_id,
         "reason": str(case.reason),
         "policy": case.policy,
         "priority": case.priority,
-        "opened_at": iso_utc(decision.decided_at),
+        "opened_at": iso_utc(entry.decision.decided_at),
         "urgent_at": iso_utc(case.urgency.urgent_at),
         "due_at": iso_utc(case.urgency.due_at),
+        "market": entry.listing.market or "",
     }

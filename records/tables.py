@@ -94,6 +94,7 @@ cases = Table(
     Column("urgent_at", Moment, nullable=False, comment="its place in the queue: the earlier, the sooner"),
     Column("due_at", Moment, comment="null for cases from before there were due times"),
     Column("lane", String(80), nullable=False, server_default="all", comment="who may have it: `lanes` in labeling"),
+    Column("market", Text, comment="that its listing names, '' for none; null where the listing has to be asked"),
     CheckConstraint(
         "reason IN ('uncertain', 'control', 'golden', 'second_opinion', 'appeal', 'report', 'escalation')",
         name="reason",
@@ -108,6 +109,13 @@ cases = Table(
     ),
     Index("ix_cases_holder", "lease_holder", "lease_until"),
     Index("ix_cases_decision", "decision_id"),
+    # Cases that no doubt of the model opened are few, and found by the time of their decision.
+    Index(
+        "ix_cases_beside",
+        "decision_id",
+        sqlite_where=text("reason <> 'uncertain'"),
+        postgresql_where=text("reason <> 'uncertain'"),
+    ),
 )
 
 
@@ -141,6 +149,24 @@ case_evidence = Table(
     Column("model_version", Text, nullable=False, comment="of the bundle that was asked"),
     Column("body", Json, nullable=False, comment="places in the text with their weight by policy; no words"),
     Column("made_at", Moment, nullable=False),
+)
+
+decision_tallies = Table(
+    "decision_tallies",
+    metadata,
+    Column("policy", Text, primary_key=True, comment="decisions with a finding on it; '' for all, with one or without"),
+    Column("hour", String(13), primary_key=True, comment="of the decisions, as in 2026-01-31T23"),
+    Column("market", Text, primary_key=True, comment="'' where the listing names none"),
+    Column("by_model", Boolean, primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("decisions", Integer, nullable=False),
+)
+
+tally_marks = Table(
+    "tally_marks",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("last", Id, nullable=False, comment="the last decision that is counted, by its id; so are all before it"),
 )
 
 blocked_prints = Table(

@@ -47,6 +47,7 @@ from fairstall.serving.shadow import Decided
 from fairstall.serving.shadowing import Shadowing
 from fairstall.serving.shell import Shell
 from fairstall.serving.stating import stating
+from fairstall.serving.tallying import TallyPasses
 from fairstall.serving.tracing import Tracing
 from fairstall.serving.webhooks.background import CourierThread
 from fairstall.serving.writer import GroupCommit, SubmissionStore
@@ -67,8 +68,8 @@ class Parts:
     """What an app is made of. `engine` is migrated; without a `watch` the model stays the one it is.
 
     Without a `canary` it answers every listing, and without a `shadowing` no bundle is scored beside it.
-    Without `explaining` no model evidence is found for cases.
-    Without `sealing` nothing is sealed until `fairstall audit seal` does.
+    Without `explaining` no model evidence is found for cases. Without `sealing` nothing is sealed until
+    `fairstall audit seal` does. Without `tallying` decisions are counted when somebody looks at the trends.
     Without a `courier` events wait until a process that has one delivers them. Without `blocked` nothing is compared
     with what was blocked. Without `tracing` no request is traced. Decisions are kept in the `store`, which is the
     ledger of `engine` when none is given.
@@ -87,6 +88,7 @@ class Parts:
     tracing: Tracing | None = None
     sealing: SealingPasses | None = None
     explaining: Explaining | None = None
+    tallying: TallyPasses | None = None
     clock: Callable[[], datetime] = utc_now
 
 
@@ -103,7 +105,7 @@ def create_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         looks = [_models_looked_at(one.look) for one in (parts.watch, parts.canary, parts.shadowing) if one]
-        works = [*looks, *(one.run() for one in (parts.blocked, parts.sealing) if one)]
+        works = [*looks, *(one.run() for one in (parts.blocked, parts.sealing, parts.tallying) if one)]
         if parts.explaining:
             parts.explaining.start()
         async with _working(works), _delivering(parts.courier):
