@@ -107,6 +107,7 @@ def test_every_page_that_shows_a_listing_leaves_a_row_for_it(app, client_of, sql
     assert showing == {
         "/queue",
         "/decisions",
+        "/cases",
         "/cases/{case_id}",
         "/golden/new/{decision_id}",
         "/quality/reviews",
