@@ -90,6 +90,7 @@ def test_a_held_case_is_on_the_queue_page_and_goes_on_from_there(page, start, co
     shows(page, "All clear")
     page.get_by_role("link", name="First knife").click()
     shows(page, "First knife")
+    page.locator("html.with-keys").wait_for()
     page.keyboard.press("h")
     page.keyboard.press("Enter")
     shows(page, "All clear")
