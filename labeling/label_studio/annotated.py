@@ -67,6 +67,7 @@ class TaskData(_Exported):
     description: str
     language: str | None = None
     decision_id: str | None = None
+    case_id: str | None = None
 
 
 class AnnotatedTask(_Exported):

@@ -10,13 +10,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, select
+from sqlalchemy import ColumnElement, Engine, Row, Select, exists, select, tuple_
 
 from fairstall.labeling.claims import IS_OPEN
 from fairstall.labeling.export import ROWS_AT_ONCE, standing_reviews
 from fairstall.labeling.label_file import arriving
 from fairstall.labeling.label_studio.interface import write_config
 from fairstall.labeling.label_studio.tasks import annotation, predictions, task_data
+from fairstall.labeling.lanes import SHARED
 from fairstall.model.errors import InputError
 from fairstall.model.policies import PolicySet
 from fairstall.model.wire import assessment_from_body, json_line
@@ -36,8 +37,9 @@ class TaskFile:
 def export_open_cases(engine: Engine, out: Path, policies: PolicySet, *, limit: int | None = None) -> TaskFile:
     """Write the open cases to `out` as tasks with predictions, the most urgent first, `limit` of them at most.
 
-    A blind case has no prediction. Listings that were erased are left out. Raises InputError for a name that does not
-    end in `.json`.
+    One task a decision, whatever the number of its cases, and without a prediction if one of them is blind. Left out
+    are cases that wait for somebody in particular, and listings that were erased. Raises InputError for a name that
+    does not end in `.json`.
     """
     with reading(engine) as connection:
         found = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(_open_cases().limit(limit))
@@ -55,20 +57,33 @@ def export_reviews(engine: Engine, out: Path, policies: PolicySet, *, email_doma
     query = standing_reviews().join(users, reviews.c.user_id == users.c.user_id)
     with reading(engine) as connection:
         found = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
-            query.add_columns(reviews.c.claimed_at, users.c.name)
+            query.add_columns(reviews.c.claimed_at, users.c.name, _blind().label("blind"))
         )
         count = _write_tasks(out, _reviewed_tasks(found, policies, email_domain, retired))
     return TaskFile(count, write_config(out, policies, retired=retired))
 
 
 def _open_cases() -> Select[Any]:
+    sooner = cases.alias("sooner")
+    comes_sooner = tuple_(sooner.c.urgent_at, sooner.c.case_id) < tuple_(cases.c.urgent_at, cases.c.case_id)
+    told_already = exists().where(
+        sooner.c.decision_id == cases.c.decision_id, sooner.c.state == "open", sooner.c.lane == SHARED, comes_sooner
+    )
     return (
-        select(cases.c.case_id, cases.c.reason, decisions.c.decision_id, decisions.c.assessment, listings.c.body)
+        select(cases.c.case_id, decisions.c.decision_id, decisions.c.assessment, listings.c.body)
+        .add_columns(_blind().label("blind"))
         .join(decisions, cases.c.decision_id == decisions.c.decision_id)
         .join(listings, decisions.c.listing_digest == listings.c.digest)
-        .where(IS_OPEN, decisions.c.erased_at.is_(None))
-        .order_by(cases.c.priority.desc(), cases.c.opened_at)
+        .where(IS_OPEN, cases.c.lane == SHARED, decisions.c.erased_at.is_(None), ~told_already)
+        .order_by(cases.c.urgent_at)
     )
+
+
+def _blind() -> ColumnElement[bool]:
+    """That any case about the decision is blind: what another one told would tell of that one too."""
+    about_it = cases.alias("about_it")
+    blind = [str(reason) for reason in BLIND_REASONS]
+    return exists().where(about_it.c.decision_id == decisions.c.decision_id, about_it.c.reason.in_(blind))
 
 
 def _reviewed_tasks(
@@ -82,9 +97,9 @@ def _reviewed_tasks(
 
 
 def _task(rows: Sequence[Row[Any]], policies: PolicySet) -> dict[str, Any]:
-    """The task of one listing's cases, of which the last is told; that one was blind keeps them all so."""
+    """The task of one listing's cases, of which the last is told; a blind one among them keeps them all so."""
     last = rows[-1]
-    blind = any(row.reason in BLIND_REASONS for row in rows)
+    blind = any(row.blind for row in rows)
     return {
         "data": task_data(last.body, case_id=last.case_id, decision_id=last.decision_id),
         "predictions": [] if blind else predictions(assessment_from_body(last.assessment), policies.by_code),

@@ -116,7 +116,7 @@ def _judge(task: AnnotatedTask, codes: Sequence[str], provenance: Provenance) ->
     agreed = agree(task.standing)
     if agreed is None:
         return _Judged(task.id, left_out=NO_MAJORITY)
-    return _labelled(task, agreed, codes, provenance.found.get(decision_id or "", {}))
+    return _labelled(task, agreed, codes, provenance.of(decision_id, task.data.case_id))
 
 
 def _labelled(task: AnnotatedTask, agreed: Agreed, codes: Collection[str], known: Mapping[str, Any]) -> _Judged:

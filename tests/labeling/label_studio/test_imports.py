@@ -70,6 +70,7 @@ def test_a_label_gets_back_what_its_task_did_not_tell(store, policies, tmp_path,
             "reason": "control",
             "reviews": 1,
             "reviewers": 1,
+            "decided_together": 1,
             "agreeing": 1,
             "decided_together": 1,
             "reviewed_at": "2026-11-24T09:30:00.000000Z",
@@ -80,6 +81,12 @@ def test_a_label_gets_back_what_its_task_did_not_tell(store, policies, tmp_path,
         }
     ]
     assert (done.manifest.verdicts, done.left_out) == ({"violation": 1}, {})
+
+
+def test_a_case_about_another_decision_is_not_taken_for_its_own(sqlite_store, imported):
+    decision_id = decision_of(sqlite_store, sqlite_store.open_case())
+    _, (row,) = imported([task(answer(WEAPONS), decision_id=decision_id, case_id=sqlite_store.open_case())])
+    assert (row["decision_id"], row["case_id"], row["reason"]) == (decision_id, None, None)
 
 
 def test_a_project_that_did_not_come_from_here_needs_only_texts_and_choices(imported):

@@ -5,14 +5,17 @@ from decimal import Decimal
 from xml.etree import ElementTree
 
 import pytest
+from sqlalchemy import insert, select
 
 from fairstall.labeling.label_studio.export import export_open_cases, export_reviews
+from fairstall.labeling.lanes import SENIOR
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome
 from fairstall.model.errors import InputError
 from fairstall.model.listing import Price
 from fairstall.records.erasure import Erasure
 from fairstall.records.ledger import CaseReason
+from fairstall.records.tables import cases
 
 WEAPONS, DRUGS = "prohibited/weapons", "prohibited/drugs"
 IDS = ("listing_id", "decision_id", "case_id")
@@ -42,6 +45,14 @@ def reviewed_tasks(policies, tmp_path):
 
 def without_ids(task: dict) -> dict:
     return task | {"data": {name: value for name, value in task["data"].items() if name not in IDS}}
+
+
+def again(store, case_id: str, *, reason: str) -> None:
+    """Open a later case about the same decision."""
+    with store.engine.begin() as connection:
+        row = connection.execute(select(cases).where(cases.c.case_id == case_id)).one()
+        later = {"case_id": f"{case_id[:-1]}~", "reason": reason}
+        connection.execute(insert(cases).values({**row._mapping, **later}))
 
 
 def decide(store, user, verdict=ReviewVerdict.COMPLIANT, policies=()):
@@ -128,6 +139,22 @@ def test_the_most_urgent_cases_come_first_and_what_is_decided_or_erased_does_not
         store.open_case(f"at {priority}", priority=priority)
     assert [task["data"]["title"] for task in open_tasks(store)] == ["at 0.9", "at 0.5", "at 0.2"]
     assert [task["data"]["title"] for task in open_tasks(store, limit=1)] == ["at 0.9"]
+
+
+def test_a_decision_has_one_task_and_a_blind_case_about_it_keeps_it_blind(store, open_tasks):
+    blind = store.open_case("Flick knife", words=("Flick",), reason=CaseReason.CONTROL)
+    again(store, blind, reason="golden")
+    plain = store.open_case("Dagger", words=("Dagger",))
+    again(store, plain, reason="second_opinion")
+    told = [(task["data"]["case_id"], len(task["predictions"])) for task in open_tasks(store)]
+    assert sorted(told) == sorted([(blind, 0), (plain, 1)])
+
+
+def test_what_waits_for_somebody_in_particular_stays_here(sqlite_store, open_tasks):
+    case_id = sqlite_store.open_case()
+    with sqlite_store.engine.begin() as connection:
+        connection.execute(cases.update().where(cases.c.case_id == case_id).values(lane=SENIOR))
+    assert open_tasks(sqlite_store) == []
 
 
 def test_no_open_cases_are_an_empty_array(sqlite_store, open_tasks):
