@@ -3,6 +3,7 @@
 import math
 from collections.abc import Generator
 from time import monotonic
+from traceback import clear_frames
 from typing import Any, Self, TypeVar
 
 import psycopg
@@ -25,7 +26,12 @@ class TimedConnection(psycopg.Connection[Any]):
             if (left_s := due - monotonic()) <= 0:
                 raise psycopg.OperationalError(TOLD)
             parameters["connect_timeout"] = min(parameters["connect_timeout"], math.ceil(left_s))
-        return cls.connect(*arguments, **parameters)
+        try:
+            return cls.connect(*arguments, **parameters)
+        except psycopg.Error as error:
+            # Whoever keeps the error keeps psycopg's half-open connection, which a server that goes on would let in.
+            clear_frames(error.__traceback__)
+            raise
 
     def wait(self, gen: Generator[Any, Any, Found], *arguments: Any, **options: Any) -> Found:
         due = due_at()

@@ -14,7 +14,7 @@ from fairstall.serving.limits import Limits
 from fairstall.serving.lookups import Lookups
 from fairstall.serving.schema import Unanswered
 
-DEADLINE_S = 2.0
+DEADLINE_S = 3.0
 
 
 @pytest.fixture
