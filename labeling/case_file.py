@@ -16,7 +16,7 @@ from fairstall.model.wire import assessment_from_body
 from fairstall.records.case_evidence import spans_from_body
 from fairstall.records.engine import reading
 from fairstall.records.ledger import BLIND_REASONS, COMPARED, CaseReason, listing_from_body
-from fairstall.records.tables import case_evidence, cases, decisions, disagreements, listings, reviews
+from fairstall.records.tables import case_evidence, cases, decisions, disagreements, listings, opened_with, reviews
 
 SELLER_DECISIONS_COUNTED = 500
 SELLER_DECISIONS_SHOWN = 6
@@ -113,6 +113,7 @@ def shown_reason(name: str, decided: str = Outcome.REVIEW) -> CaseReason:
 
 def read_case(engine: Engine, case_id: str) -> CaseFile:
     """The file of a case. Raises NotFound."""
+    first = cases.alias("first")  # whose evidence is shown in every case about the decision
     query = (
         select(
             cases,
@@ -124,7 +125,8 @@ def read_case(engine: Engine, case_id: str) -> CaseFile:
         )
         .join(decisions, cases.c.decision_id == decisions.c.decision_id)
         .join(listings, decisions.c.listing_digest == listings.c.digest)
-        .outerjoin(case_evidence, case_evidence.c.case_id == cases.c.case_id)
+        .outerjoin(first, opened_with(decisions, first))
+        .outerjoin(case_evidence, case_evidence.c.case_id == func.coalesce(first.c.case_id, cases.c.case_id))
         .where(cases.c.case_id == case_id)
     )
     with reading(engine) as connection:

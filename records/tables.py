@@ -119,9 +119,10 @@ cases = Table(
 )
 
 
-def opened_with(decision: FromClause) -> ColumnElement[bool]:
+def opened_with(decision: FromClause, case: FromClause | None = None) -> ColumnElement[bool]:
     """For a join: of the cases about a row of `decision` the one that was opened with it; there is one at most."""
-    return and_(cases.c.decision_id == decision.c.decision_id, cases.c.reason.in_(("uncertain", "control")))
+    case = cases if case is None else case
+    return and_(case.c.decision_id == decision.c.decision_id, case.c.reason.in_(("uncertain", "control")))
 
 
 case_steps = Table(

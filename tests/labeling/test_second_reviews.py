@@ -16,7 +16,9 @@ from fairstall.labeling.second_reviews import CLEAN_HISTORY, WIDE_REACH, SecondR
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Band, Outcome
 from fairstall.model.errors import Conflict
+from fairstall.model.model_evidence import WeighedSpan, Weight
 from fairstall.model.policies import PolicySet, ReviewTerms, Severity
+from fairstall.records.case_evidence import Explained, keep_evidence
 from fairstall.records.engine import reading
 from fairstall.records.history import History, Span
 from fairstall.records.ledger import CaseReason, Ledger
@@ -271,3 +273,15 @@ def test_a_second_review_alone_is_no_label(store, queue, people, tmp_path):
     review(queue, noor, COMPLIANT)
     queue.undo(mira)
     assert export_labels(store.engine, tmp_path / "labels.jsonl").rows == 0
+
+
+def test_a_second_case_shows_what_the_model_went_by_like_the_first(store, queue, people):
+    """One without would give itself away."""
+    mira, noor, _ = people
+    first = store.open_case("Hunting knife")
+    found = (WeighedSpan("prohibited/weapons", "title", 0, 7, Weight.HIGH),)
+    keep_evidence(store.engine, Explained(first, "tiny-000000000000", found, store.clock()))
+    review(queue, mira, COMPLIANT)
+    second = queue.claim(noor)
+    assert second.case_id != first
+    assert read_case(store.engine, second.case_id).model_evidence == found
