@@ -67,15 +67,18 @@ def lock_listings(connection: Connection) -> None:
 
 
 def close_cases(connection: Connection, digests: Sequence[str]) -> None:
-    """There is nothing left to look at: open cases are closed without a review, whoever holds them.
+    """There is nothing left to look at: open cases are closed without a review, whoever holds them, and no case names
+    the market of its listing any more.
 
     The decisions are locked first, the oldest first, as whoever reviews them does.
     """
     mine = select(decisions.c.decision_id).where(decisions.c.listing_digest.in_(digests))
     locked = mine.order_by(decisions.c.decision_id).with_for_update(key_share=True)
     ids = connection.execute(locked).scalars().all()
-    its_cases = update(cases).where(cases.c.decision_id.in_(ids), cases.c.state == "open")
-    connection.execute(its_cases.values(state="decided", lease_holder=None, lease_until=None))
+    its_cases = update(cases).where(cases.c.decision_id.in_(ids))
+    connection.execute(its_cases.values(market=None))
+    still_open = its_cases.where(cases.c.state == "open")
+    connection.execute(still_open.values(state="decided", lease_holder=None, lease_until=None))
 
 
 def erase_decisions(connection: Connection, digests: Sequence[str], names: Pseudonyms, now: str) -> int:
