@@ -66,7 +66,9 @@ class Moderator:
             self._press("c")
             self.decided[case_id] = ("compliant", frozenset())
         else:
-            self._press(*self._tick(policies), "v")
+            self._press(*self._tick(policies))
+            self._give_reason()
+            self._press("v")
             self.decided[case_id] = ("violation", frozenset(policies))
         self._arrive(case_id)
 
@@ -95,6 +97,13 @@ class Moderator:
         self._press("s", self.rng.choice("123456"))
         self.passed_on.add(case_id)
         self._arrive(case_id)
+
+    def _give_reason(self) -> None:
+        """Where a ticked policy asks for one."""
+        if self.page.locator(".picker input[data-reason]:checked").count():
+            self._press("n")
+            self.page.keyboard.type("It says so in the text.")
+            self._press("Escape")
 
     def _tick(self, policies: set[str]) -> list[str]:
         """The digits that change what is ticked, some at random, and `policies` with it: one is left at least."""
