@@ -13,14 +13,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Page, sync_playwright
+
+from fairstall.client import Decision, Fairstall, Retries
 
 FAIRSTALL = (sys.executable, "-m", "fairstall.cli.main")
 PASSWORD = "three blind moderators"
 SEED = 20261122
-ROWS_AT_ONCE = 50
+ROWS_AT_ONCE = 10
+PATIENT = Retries(attempts=20, deadline_s=300.0)
 SAME_KEY_MS = 250  # the console takes the same key within 200 ms for a bounce
 DEADLINE_MS = 30_000
 
@@ -187,11 +189,10 @@ def log_in(page: Page, address: str, name: str) -> None:
 def open_cases(address: str, key: str, wanted: int) -> None:
     """Score listings until so many of them wait for a person."""
     opened, rows = 0, listings()
-    headers = {"Authorization": f"Bearer {key}"}
-    while opened < wanted:
-        batch = [next(rows) for _ in range(ROWS_AT_ONCE)]
-        answer = httpx.post(f"{address}/v1/score/batch", json={"listings": batch}, headers=headers, timeout=300)
-        opened += sum(bool(one.get("case_id")) for one in answer.raise_for_status().json()["answers"])
+    with Fairstall(address, key=key, retries=PATIENT) as client:
+        while opened < wanted:
+            answers = client.score_batch([next(rows) for _ in range(ROWS_AT_ONCE)])
+            opened += sum(isinstance(one, Decision) and one.case_id is not None for one in answers)
 
 
 def listings() -> Iterator[dict[str, Any]]:
