@@ -12,11 +12,12 @@ from fairstall.labeling.accounts import User
 from fairstall.labeling.claims import IS_OPEN, reviewed_by
 from fairstall.labeling.lanes import lanes_of
 from fairstall.model.wire import iso_utc
-from fairstall.records.ledger import BLIND_REASONS, CaseReason
+from fairstall.records.ledger import BLIND_REASONS, COMPARED, CaseReason
 from fairstall.records.tables import cases
 
-# Measured by them is how well single listings are judged, or owed to somebody who asked for another look.
-ALONE = BLIND_REASONS | {CaseReason.GOLDEN, CaseReason.SECOND_OPINION, CaseReason.APPEAL}
+# Measured by them is how well single listings are judged, or owed to somebody who asked for another look, or two people
+# disagree on them, and both are to be read.
+ALONE = BLIND_REASONS | COMPARED | {CaseReason.APPEAL, CaseReason.ESCALATION}
 
 
 def may_decide_together(user: User, now: datetime) -> ColumnElement[bool]:

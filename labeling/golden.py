@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from fairstall.labeling.accounts import User
 from fairstall.labeling.case_file import heading_of
 from fairstall.labeling.claims import standing_review
-from fairstall.labeling.settling import FIRST, SETTLING
+from fairstall.labeling.settling import FIRST, SETTLING, agree
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.errors import Conflict, InputError, NotFound
 from fairstall.model.identifiers import time_ordered_id
@@ -133,10 +133,8 @@ def answers() -> Select[Any]:
 
 
 def is_right(answer: Row[Any]) -> bool:
-    """The same verdict, and for a violation one policy in common at least."""
-    if answer.verdict != answer.agreed:
-        return False
-    return answer.verdict == "compliant" or bool(set(answer.policies) & set(answer.agreed_policies))
+    """Whether one of `answers` says what was agreed on."""
+    return agree(answer.verdict, answer.policies, answer.agreed, answer.agreed_policies)
 
 
 def root_of(connection: Connection, decision_id: str) -> str:

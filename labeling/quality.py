@@ -13,6 +13,7 @@ import numpy as np
 from fairstall.labeling.agreement import CONFIDENCE, Agreement, cohen_kappa, krippendorff_alpha
 from fairstall.labeling.consensus import Consensus, Judged
 from fairstall.labeling.review_rows import ReviewRow
+from fairstall.labeling.settling import disagree
 from fairstall.model.intervals import Estimate, wilson
 
 LEAST_PAIRS = 20  # decisions with two blind reviews
@@ -31,10 +32,7 @@ class Pair:
 
     @property
     def agrees(self) -> bool:
-        """The same verdict, and for a violation one policy in common at least."""
-        if self.first.verdict != self.second.verdict:
-            return False
-        return self.first.verdict == "compliant" or bool({*self.first.policies} & {*self.second.policies})
+        return not disagree(self.first, self.second)
 
     def names(self, policy: str) -> bool:
         return self.first.names(policy) or self.second.names(policy)

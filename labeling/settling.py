@@ -86,6 +86,11 @@ def withdraw_escalation(connection: Connection, decision_id: str) -> None:
 
 def disagree(one: Any, other: Any) -> bool:
     """Whether two reviews, with `verdict` and `policies`, differ in their verdict or violate no policy in common."""
-    if one.verdict != other.verdict:
-        return True
-    return one.verdict == "violation" and not set(one.policies) & set(other.policies)
+    return not agree(one.verdict, one.policies, other.verdict, other.policies)
+
+
+def agree(verdict: str, policies: Collection[str], other: str, other_policies: Collection[str]) -> bool:
+    """Whether both say compliant, or both say violation and name one policy in common at least."""
+    if verdict != other:
+        return False
+    return verdict == "compliant" or not set(policies).isdisjoint(other_policies)

@@ -12,8 +12,10 @@ from fairstall.model.model_evidence import WeighedSpan, Weight
 from fairstall.model.wire import assessment_from_body, iso_utc
 from fairstall.records.engine import reading, writing
 from fairstall.records.idempotency import insert_new
-from fairstall.records.ledger import BLIND_REASONS, listing_from_body
+from fairstall.records.ledger import BLIND_REASONS, COMPARED, CaseReason, listing_from_body
 from fairstall.records.tables import case_evidence, cases, decisions, listings
+
+LATER = COMPARED | {CaseReason.ESCALATION}  # they show the evidence of the case that the decision was opened with
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def _unexplained(*columns: Any) -> Select[Any]:
     query = select(*columns).join_from(cases, decisions, cases.c.decision_id == decisions.c.decision_id)
     return query.outerjoin(case_evidence, case_evidence.c.case_id == cases.c.case_id).where(
         cases.c.state == "open",
-        cases.c.reason.not_in(sorted(BLIND_REASONS)),
+        cases.c.reason.not_in(sorted(BLIND_REASONS | LATER)),
         decisions.c.erased_at.is_(None),
         case_evidence.c.case_id.is_(None),
     )

@@ -13,12 +13,13 @@ from fairstall.labeling.passing import Passing
 from fairstall.labeling.permissions import Role
 from fairstall.labeling.queue import ReviewQueue
 from fairstall.labeling.second_reviews import CLEAN_HISTORY, WIDE_REACH, SecondReviews
-from fairstall.labeling.verdicts import ReviewVerdict
+from fairstall.labeling.together import Together
+from fairstall.labeling.verdicts import Judgement, ReviewVerdict
 from fairstall.model.decide import Band, Outcome
 from fairstall.model.errors import Conflict
 from fairstall.model.model_evidence import WeighedSpan, Weight
 from fairstall.model.policies import PolicySet, ReviewTerms, Severity
-from fairstall.records.case_evidence import Explained, keep_evidence
+from fairstall.records.case_evidence import Explained, keep_evidence, unexplained_case
 from fairstall.records.engine import reading
 from fairstall.records.history import History, Span
 from fairstall.records.ledger import CaseReason, Ledger
@@ -242,6 +243,24 @@ def test_what_is_settled_can_be_taken_back_by_who_settled_it_alone(store, queue,
     assert (in_force(store), opened(store)) == (Outcome.APPROVE, [])
 
 
+def test_what_is_decided_together_is_reviewed_twice_too_and_what_is_disputed_alone(store, policies, queue, people):
+    _, noor, zoe = people
+    kim = store.user("kim", Role.SENIOR)
+    second_reviews = SecondReviews(stated(policies, 1.0), b"key")
+    together = Together(store.engine, store.clock, second_reviews=second_reviews)
+    batch = together.decide([store.open_case(), store.open_case()], zoe, Judgement(VIOLATION, WEAPONS))
+    assert opened(store) == ["second_opinion"] * 2
+    review(queue, noor, COMPLIANT)
+    review(queue, noor, VIOLATION, WEAPONS)
+    escalated = queue.claim(kim).case_id
+    with pytest.raises(Conflict):
+        together.decide([escalated], kim, Judgement(COMPLIANT))
+    queue.decide(escalated, kim, COMPLIANT)
+    undone = together.undo(batch.batch_id, zoe)
+    assert (len(undone.reopened), len(undone.kept)) == (1, 1)
+    assert sorted(outcomes(store)) == ["approve", "block", "block", "review", "review", "review"]
+
+
 def test_labels_follow_who_settled_and_count_all(store, queue, people, tmp_path):
     import json
 
@@ -285,3 +304,4 @@ def test_a_second_case_shows_what_the_model_went_by_like_the_first(store, queue,
     second = queue.claim(noor)
     assert second.case_id != first
     assert read_case(store.engine, second.case_id).model_evidence == found
+    assert unexplained_case(store.engine, second.case_id) is None
