@@ -2,9 +2,9 @@
 
 import pytest
 
-from fairstall.labeling.overview import read_decisions
 from fairstall.labeling.permissions import Role
 from fairstall.labeling.search import search
+from fairstall.labeling.trends.decision_list import WantedDecisions, read_decisions
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.wire import iso_utc
 from fairstall.records.ledger import CaseReason
@@ -76,7 +76,7 @@ def test_nobody_finds_decisions_about_a_listing_that_he_has_in_hand(store, find,
     store.queue.claim(zoe)
     assert find(zoe, "knife")[1] == ["L-8"]
     assert find(zoe, "L-7")[1] == []
-    assert [line.heading for line in read_decisions(store.engine, zoe)] == ["Kitchen knife"]
+    assert [line.heading for line in read_decisions(store.engine, zoe, WantedDecisions())] == ["Kitchen knife"]
 
 
 def test_a_found_case_that_is_open_says_who_has_it(store):
