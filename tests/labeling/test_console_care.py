@@ -1,20 +1,28 @@
 """Care for those who read all day: blur, breaks, dark colours, screen readers, small screens, hostile sellers."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from starlette.routing import Route
 
+from fairstall.labeling.accounts import User
+from fairstall.labeling.calibration import Calibration
+from fairstall.labeling.console import create_console
+from fairstall.labeling.golden import GoldenItems
 from fairstall.labeling.passing import Passing
 from fairstall.labeling.permissions import Role
-from fairstall.labeling.queue import SkipReason
+from fairstall.labeling.queue import ReviewQueue, SkipReason
+from fairstall.labeling.second_reviews import WIDE_REACH, SecondReviews
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.records.ledger import CaseReason
 
 pytestmark = pytest.mark.browser
 
+WEAPONS = ("prohibited/weapons",)
 SHEETS = Path(__file__).parents[2] / "labeling" / "static"
 HOSTILE = {
     "title": '<script>document.title="stolen"</script> \u202egnp.exe "><img src=x onerror=alert(1)>' + "T" * 400,
@@ -32,28 +40,57 @@ HOSTILE = {
 }
 
 
+@dataclass(frozen=True)
+class Everything:
+    """A store with something on every page: who may see them all, and what the pages are about."""
+
+    root: User
+    decided: str
+    disagreed: str
+    waiting: str
+
+
 @pytest.fixture
-def everything(sqlite_store):
-    """A store with hostile listings in every list: decided, held, handed over, skipped, in hand. The senior's name."""
-    zoe, mira = sqlite_store.user("zoe", Role.SENIOR), sqlite_store.user("mira")
-    passing = Passing(sqlite_store.engine, sqlite_store.clock)
-    queue = sqlite_store.queue
+def everything(sqlite_store, policies):
+    """Hostile listings in every list: decided, disagreed on, golden, held, handed over, skipped, alike, in hand."""
+    root, mira, noor = (
+        sqlite_store.user(name, role)
+        for name, role in (("root", Role.ADMIN), ("mira", Role.MODERATOR), ("noor", Role.MODERATOR))
+    )
+    engine, clock = sqlite_store.engine, sqlite_store.clock
+    passing, calibration, golden = Passing(engine, clock), Calibration(engine, clock), GoldenItems(engine, clock)
+    queue = ReviewQueue(engine, clock, second_reviews=SecondReviews(policies, b"key"))
 
-    def take(user) -> str:
-        sqlite_store.open_case(**HOSTILE)
-        return queue.claim(user).case_id
+    def take(user, **facts):
+        sqlite_store.open_case(**HOSTILE, **facts)
+        return queue.claim(user)
 
-    queue.decide(take(zoe), zoe, ReviewVerdict.VIOLATION, ("prohibited/weapons",), "<b>note</b>" + "n" * 500)
-    queue.hold(take(zoe), zoe, "<i>wait</i>" + "w" * 500)
-    passing.escalate(take(mira), mira, "\u202e<u>why</u>" + "y" * 500)
-    queue.skip(take(mira), mira, SkipReason.LANGUAGE)
-    return zoe
+    def blocks(case, user):
+        queue.decide(case.case_id, user, ReviewVerdict.VIOLATION, WEAPONS, "<b>note</b>" + "n" * 500)
+        return case.decision_id
+
+    disagreed = blocks(take(mira, reach=WIDE_REACH), mira)
+    queue.decide(queue.claim(noor).case_id, noor, ReviewVerdict.COMPLIANT, (), "<i>blunt</i>" + "b" * 500)
+    calibration.comment(disagreed, root, "<b>we</b> \u202etalked" + "t" * 500)
+    calibration.conclude(disagreed, root, ReviewVerdict.VIOLATION, WEAPONS, "<u>so</u>" + "s" * 500)
+    example = {"title": "<i>steel</i>" + "T" * 150, "why": "<b>sharp</b>" + "y" * 150}
+    calibration.add_example(disagreed, root, ReviewVerdict.VIOLATION, *WEAPONS, **example)
+    blocks(queue.claim(root), root)  # which settles it
+    decided = blocks(take(root), root)
+    golden.add(blocks(take(root), root), root, ReviewVerdict.VIOLATION, WEAPONS, "<b>it is</b>" + "g" * 500)
+    queue.hold(take(root).case_id, root, "<i>wait</i>" + "w" * 500)
+    passing.escalate(take(mira).case_id, mira, "\u202e<u>why</u>" + "y" * 500)
+    queue.skip(take(mira).case_id, mira, SkipReason.LANGUAGE)
+    waiting = [sqlite_store.open_case(**HOSTILE, reason=CaseReason.UNCERTAIN) for _ in range(3)]
+    return Everything(root, decided, disagreed, waiting[-1])
 
 
-def open_every_page(page, console):
+def open_every_page(page, console, everything):
     """Go through all pages, one after the other; the name of each."""
     page.goto(f"{console}/queue")
     yield "queue"
+    page.locator("nav details summary").click()
+    yield "more"
     page.keyboard.press("n")
     expect(page.locator("main.case")).to_be_visible()
     yield "case"
@@ -69,17 +106,35 @@ def open_every_page(page, console):
     page.get_by_role("button", name="Settings").click()
     yield "settings"
     page.keyboard.press("Escape")
-    for path in ("decisions", "passed-on", "search?q=evil", "search?q=seller-1", f"search?q={'s' * 200}", "cases/none"):
+    for path in paths(everything):
         page.goto(f"{console}/{path}")
+        page.evaluate("document.querySelectorAll('main details').forEach((more) => { more.open = true; })")
         yield path
+    page.goto(f"{console}/together")
+    page.keyboard.press("n")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("nearly the same")
+    page.locator("input[name=policy]").first.check()
+    page.keyboard.press("v")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("decided")
+    yield "batch"
 
 
-@pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+def paths(everything) -> tuple[str, ...]:
+    return (
+        *("decisions", "passed-on", "search?q=evil", "search?q=seller-1", f"search?q={'s' * 200}", "cases/none"),
+        *("together", f"together/like/{everything.waiting}", f"together/range?policy={WEAPONS[0]}&low=40&high=50"),
+        *("quality", "quality?days=7&consensus=1", "quality/reviews", "quality/reviews?of=disagreed", "quality/mine"),
+        *("disagreements", f"disagreements/{everything.disagreed}", "golden", f"golden/new/{everything.decided}"),
+        *("trends", "trends?period=24h", "cases", "cases?state=decided", "decisions?outcome=block"),
+        *("views", f"views?about={everything.decided}", "users", "users/mira", "users/root", "account"),
+    )
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
 def test_axe_finds_no_violation_on_any_page(signed_in_page, console, everything, scheme, width):
-    page = signed_in_page(everything, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = signed_in_page(everything.root, viewport={"width": width, "height": 800}, color_scheme=scheme)
     axe, found = Axe(), {}
-    for name in open_every_page(page, console):
+    for name in open_every_page(page, console, everything):
         for violation in axe.run(page).response["violations"]:
             found.setdefault(name, []).append((violation["id"], [node["html"] for node in violation["nodes"]][:3]))
     page.context.clear_cookies()
@@ -90,15 +145,25 @@ def test_axe_finds_no_violation_on_any_page(signed_in_page, console, everything,
 
 @pytest.mark.parametrize("width", [1280, 400])
 def test_hostile_texts_break_no_page(signed_in_page, console, everything, width):
-    page = signed_in_page(everything, viewport={"width": width, "height": 800})
-    for name in open_every_page(page, console):
+    page = signed_in_page(everything.root, viewport={"width": width, "height": 800})
+    for name in open_every_page(page, console, everything):
         assert page.title().endswith("· Fairstall"), name
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         inside = page.locator("main").evaluate(
-            "main => main.querySelectorAll('script, style, iframe, img, b i, u').length"
+            "main => main.querySelectorAll('script, style, iframe, img:not(.chart), b i, u').length"
         )
         assert inside == 0, name
         assert not set("\u202e\u2066\u2067") & set(page.locator("main").inner_text()), name
+
+
+def test_no_page_is_left_out(everything, policies, sqlite_store):
+    """A new page of the console is to be added to `paths`."""
+    console = create_console(engine=sqlite_store.engine, policies=policies)
+    pages = [route.path_regex for route in console.routes if isinstance(route, Route) and "GET" in route.methods]
+    more = ("", "queue", "login", "cases/1", "together/batches/1", "views.csv", "charts/due.svg")
+    visited = [f"/{path.partition('?')[0]}" for path in (*more, *paths(everything))]
+    missed = [page.pattern for page in pages if not any(page.match(path) for path in visited)]
+    assert [pattern for pattern in missed if r"\.csv" not in pattern] == []
 
 
 def test_the_raw_view_is_swapped_in_place_and_keeps_what_was_ticked(page, start, sqlite_store):
