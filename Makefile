@@ -14,7 +14,7 @@ up: $(VENV)/.runs
 develop: $(VENV)/.develops
 
 test: $(VENV)/.develops chromium wrk
-	$(BIN)/pytest -m "not nightly"
+	$(BIN)/pytest -m "not nightly" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 nightly: $(VENV)/.develops chromium wrk
 	$(BIN)/pytest -m nightly --timeout 3600

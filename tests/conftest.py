@@ -178,7 +178,7 @@ def database() -> Iterator[Database]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty store, without tables unless the test asks for an `engine`.
 
     Each test that uses it runs on SQLite and on PostgreSQL.
@@ -188,9 +188,12 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         file = tmp_path / "records.sqlite"
         if tabled:
             shutil.copy(request.getfixturevalue("tabled_sqlite"), file)
-        return f"sqlite:///{file}"
+        yield f"sqlite:///{file}"
+        return
     template = request.getfixturevalue("tabled_postgres") if tabled else "template1"
-    return _create_database(request.getfixturevalue("postgres_server"), f"test_{uuid.uuid4().hex}", template)
+    server, name = request.getfixturevalue("postgres_server"), f"test_{uuid.uuid4().hex}"
+    yield _create_database(server, name, template)
+    _run_alone(server, f"DROP DATABASE {name} WITH (FORCE)")  # hundreds of them take minutes to be deleted at the end
 
 
 @pytest.fixture
@@ -204,11 +207,15 @@ def engine(store_url: str) -> Iterator[Any]:
 
 
 def _create_database(server: str, name: str, template: str = "template1") -> str:
+    _run_alone(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def _run_alone(server: str, statement: str) -> None:
     import psycopg
 
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    return server.replace("/postgres?", f"/{name}?")
+        connection.execute(statement)
 
 
 def _give_tables(url: str) -> None:

@@ -62,6 +62,7 @@ def test_a_cluster_is_decided_and_undone_by_keyboard(chromium, console, sqlite_s
 
 def shows(page, title: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(re.escape(title)))
+    page.wait_for_load_state()  # its scripts too
 
 
 def decided(store) -> dict[str, str]:
