@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, exists, func, select
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, exists, func, select
 
 from fairstall.model.decide import Doubt, Finding, Outcome
 from fairstall.model.decision import MODEL_ACTOR, Assessment
@@ -113,24 +114,8 @@ def shown_reason(name: str, decided: str = Outcome.REVIEW) -> CaseReason:
 
 def read_case(engine: Engine, case_id: str) -> CaseFile:
     """The file of a case. Raises NotFound."""
-    first = cases.alias("first")  # whose evidence is shown in every case about the decision
-    query = (
-        select(
-            cases,
-            listings.c.body,
-            decisions.c.assessment,
-            decisions.c.outcome,
-            decisions.c.erased_at,
-            case_evidence.c.body.label("spans"),
-        )
-        .join(decisions, cases.c.decision_id == decisions.c.decision_id)
-        .join(listings, decisions.c.listing_digest == listings.c.digest)
-        .outerjoin(first, opened_with(decisions, first))
-        .outerjoin(case_evidence, case_evidence.c.case_id == func.coalesce(first.c.case_id, cases.c.case_id))
-        .where(cases.c.case_id == case_id)
-    )
     with reading(engine) as connection:
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(_case(), {"case_id": case_id}).one_or_none()
         if row is None:
             raise NotFound("There is no such case.")
         listing = listing_from_body(row.body)
@@ -199,16 +184,60 @@ def _resembled(connection: Connection, findings: Sequence[Finding]) -> dict[str,
 
 def opinions_of(connection: Connection, case_id: str) -> tuple[Opinion, ...]:
     """What the two said whose disagreement an escalation settles; nothing for any other case."""
-    both = reviews.c.review_id.in_((disagreements.c.first_review_id, disagreements.c.second_review_id))
-    query = select(reviews).join(disagreements, both).where(disagreements.c.case_id == case_id)
-    opinions = [Opinion(row.verdict, tuple(row.policies), row.note) for row in connection.execute(query)]
+    found = connection.execute(_opinions(), {"case_id": case_id})
+    opinions = [Opinion(row.verdict, tuple(row.policies), row.note) for row in found]
     return tuple(sorted(opinions, key=lambda one: (one.verdict, one.policies)))
 
 
 def _history(connection: Connection, listing: Listing) -> SellerHistory:
     """Decisions on this very listing are left out: they would tell what a blind case must not."""
+    about = {"seller": listing.seller_id, "listing": listing.listing_id}
+    counts = connection.execute(_outcomes_of_seller(), about)
+    newest = connection.execute(_newest_of_seller(), about).all()
+    return SellerHistory({Outcome(outcome): count for outcome, count in counts}, _earlier(newest))
+
+
+# Each statement is made once: making one takes longer than running it.
+@cache
+def _case() -> Select[Any]:
+    first = cases.alias("first")  # whose evidence is shown in every case about the decision
+    return (
+        select(
+            cases,
+            listings.c.body,
+            decisions.c.assessment,
+            decisions.c.outcome,
+            decisions.c.erased_at,
+            case_evidence.c.body.label("spans"),
+        )
+        .join(decisions, cases.c.decision_id == decisions.c.decision_id)
+        .join(listings, decisions.c.listing_digest == listings.c.digest)
+        .outerjoin(first, opened_with(decisions, first))
+        .outerjoin(case_evidence, case_evidence.c.case_id == func.coalesce(first.c.case_id, cases.c.case_id))
+        .where(cases.c.case_id == bindparam("case_id"))
+    )
+
+
+@cache
+def _opinions() -> Select[Any]:
+    both = reviews.c.review_id.in_((disagreements.c.first_review_id, disagreements.c.second_review_id))
+    return select(reviews).join(disagreements, both).where(disagreements.c.case_id == bindparam("case_id"))
+
+
+@cache
+def _outcomes_of_seller() -> Select[Any]:
+    counted = _of_seller().limit(SELLER_DECISIONS_COUNTED).subquery()
+    return select(counted.c.outcome, func.count()).group_by(counted.c.outcome)
+
+
+@cache
+def _newest_of_seller() -> Select[Any]:
+    return _with_body(_of_seller().limit(SELLER_DECISIONS_SHOWN))
+
+
+def _of_seller() -> Select[Any]:
     newer = decisions.alias("newer")
-    recent = (
+    return (
         select(
             decisions.c.decision_id,
             decisions.c.outcome,
@@ -216,14 +245,10 @@ def _history(connection: Connection, listing: Listing) -> SellerHistory:
             decisions.c.decided_at,
             decisions.c.listing_digest,
         )
-        .where(decisions.c.seller_id == listing.seller_id, decisions.c.listing_id != listing.listing_id)
+        .where(decisions.c.seller_id == bindparam("seller"), decisions.c.listing_id != bindparam("listing"))
         .where(~exists().where(newer.c.overrides == decisions.c.decision_id))
         .order_by(decisions.c.decided_at.desc())
     )
-    counted = recent.limit(SELLER_DECISIONS_COUNTED).subquery()
-    counts = connection.execute(select(counted.c.outcome, func.count()).group_by(counted.c.outcome)).all()
-    newest = connection.execute(_with_body(recent.limit(SELLER_DECISIONS_SHOWN))).all()
-    return SellerHistory({Outcome(outcome): count for outcome, count in counts}, _earlier(newest))
 
 
 def _with_body(recent: Select[Any]) -> Select[Any]:

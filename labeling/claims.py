@@ -11,6 +11,7 @@ from sqlalchemy import (
     FromClause,
     Row,
     Select,
+    String,
     UpdateBase,
     and_,
     bindparam,
@@ -52,9 +53,10 @@ class Claimant:
 def claim_next(connection: Connection, claimant: Claimant) -> Row[Any] | None:
     """Lease a case to the claimant, by one statement. The case, or None when there is none for him.
 
-    Of the cases that he works on already the oldest claim comes first, then the most urgent free case of all his lanes,
-    then one that he skipped a short while ago. On PostgreSQL rows that another claim has locked are passed over; SQLite
-    has one writer at a time.
+    Of the cases that he works on already the oldest claim comes first, then the most urgent free case of all his lanes.
+    Where there is neither, a second statement looks for one that he skipped a short while ago: PostgreSQL plans a claim
+    anew each time, and takes longer for what is rarely needed than to run the rest. There rows that another claim has
+    locked are passed over; SQLite has one writer at a time.
     """
     values = {
         "user": claimant.user_id,
@@ -64,7 +66,11 @@ def claim_next(connection: Connection, claimant: Claimant) -> Row[Any] | None:
         "but_for": claimant.but_for or "",
         **{f"lane_{number}": lane for number, lane in enumerate(claimant.lanes)},
     }
-    return connection.execute(_claim(len(claimant.lanes)), values).one_or_none()
+    lanes = len(claimant.lanes)
+    row = connection.execute(_claim(lanes), values).one_or_none()
+    if row is None and claimant.but_for is None:
+        row = connection.execute(_claim(lanes, skipped=True), values).one_or_none()
+    return row
 
 
 def last_review(
@@ -107,13 +113,8 @@ def standing_review(connection: Connection, decision_id: str, reasons: Collectio
 
 def standing_decisions(connection: Connection, decision_ids: Sequence[str]) -> dict[str, Row[Any]]:
     """The end of each decision's chain of overrides: `decision_id`, `outcome`, `decided_at`, `erased_at`."""
-    columns = (decisions.c.decision_id, decisions.c.outcome, decisions.c.decided_at, decisions.c.erased_at)
-    begin = select(decisions.c.decision_id.label("first"), *columns).where(decisions.c.decision_id.in_(decision_ids))
-    chain = begin.cte("chain", recursive=True)
-    chain = chain.union_all(select(chain.c.first, *columns).where(decisions.c.overrides == chain.c.decision_id))
-    newer = decisions.alias("newer")
-    ends = select(chain).where(~exists().where(newer.c.overrides == chain.c.decision_id))
-    return {row.first: row for row in connection.execute(ends)}
+    ends = connection.execute(_ends_of_chains(), {"decision_ids": decision_ids})
+    return {row.first: row for row in ends}
 
 
 def reviewed_by(user_id: str | ColumnElement[Any], decision_id: ColumnElement[str]) -> ColumnElement[bool]:
@@ -129,9 +130,21 @@ def _standing_reviews() -> Select[Any]:
     return select(reviews).where(not_taken_back())
 
 
+@cache
+def _ends_of_chains() -> Select[Any]:
+    columns = (decisions.c.decision_id, decisions.c.outcome, decisions.c.decided_at, decisions.c.erased_at)
+    begin = select(decisions.c.decision_id.label("first"), *columns)
+    begin = begin.where(decisions.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
+    chain = begin.cte("chain", recursive=True)
+    chain = chain.union_all(select(chain.c.first, *columns).where(decisions.c.overrides == chain.c.decision_id))
+    newer = decisions.alias("newer")
+    return select(chain).where(~exists().where(newer.c.overrides == chain.c.decision_id))
+
+
 @cache  # made once: SQLAlchemy takes longer to make and to recognise a statement as long as this than to run it
-def _claim(lanes: int) -> UpdateBase:
-    chosen = func.coalesce(_locked(_own()), _most_urgent(lanes, skipped=False), _most_urgent(lanes, skipped=True))
+def _claim(lanes: int, *, skipped: bool = False) -> UpdateBase:
+    most_urgent = _most_urgent(lanes, skipped=skipped)
+    chosen = most_urgent if skipped else func.coalesce(_locked(_own()), most_urgent)
     return (
         update(cases)
         .where(cases.c.case_id == chosen)
@@ -148,25 +161,22 @@ def _claim(lanes: int) -> UpdateBase:
 def _most_urgent(lanes: int, *, skipped: bool) -> Any:
     """The most urgent free case: of the lane that has it, the first row that no other claim has locked."""
     free = _free(skipped=skipped)
-    first_of_each = [
-        select(free.where(_WAITING.c.lane == bindparam(f"lane_{number}")).limit(1).subquery())
-        for number in range(lanes)
-    ]
-    firsts = union_all(*first_of_each).subquery()
-    lane = select(firsts.c.lane).order_by(firsts.c.urgent_at).limit(1).scalar_subquery()
-    return _locked(free.with_only_columns(_WAITING.c.case_id).where(_WAITING.c.lane == lane))
+    his = union_all(*(select(bindparam(f"lane_{number}", type_=String).label("lane")) for number in range(lanes)))
+    of_his = his.subquery("his")
+    first = free.where(_WAITING.c.lane == of_his.c.lane).limit(1).correlate(of_his).scalar_subquery()
+    lane = select(of_his.c.lane).order_by(first.nulls_last()).limit(1)
+    most_urgent = free.with_only_columns(_WAITING.c.case_id).where(_WAITING.c.lane == lane.scalar_subquery())
+    return _locked(most_urgent)
 
 
 def _free(*, skipped: bool) -> Select[Any]:
-    query = select(_WAITING.c.lane, _WAITING.c.urgent_at).where(
+    query = select(_WAITING.c.urgent_at).where(
         _WAITING.c.state == literal_column("'open'"),
         or_(_WAITING.c.lease_until.is_(None), _WAITING.c.lease_until <= _NOW),
         _WAITING.c.case_id != _BUT_FOR,
         ~reviewed_by(_USER, _WAITING.c.decision_id),
     )
-    if skipped:
-        query = query.where(_BUT_FOR == "")
-    else:
+    if not skipped:
         query = query.where(
             or_(
                 _WAITING.c.lease_holder.is_(None),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from fairstall.labeling.claims import CLOSED, IS_OPEN, standing_review
 from fairstall.labeling.lanes import SENIOR
@@ -28,17 +28,12 @@ def lock_decisions(connection: Connection, case_ids: Sequence[str]) -> None:
     It comes before anything is changed, the oldest decision first, as in an erasure, so that nobody waits for somebody
     who waits for him.
     """
-    rows = select(decisions.c.decision_id).join(cases, cases.c.decision_id == decisions.c.decision_id)
-    rows = rows.where(cases.c.case_id.in_(case_ids)).order_by(decisions.c.decision_id)
-    connection.execute(rows.with_for_update(of=decisions, key_share=True))
+    connection.execute(_LOCKED, {"case_ids": case_ids})
 
 
 def looked_at_again(connection: Connection, decision_ids: Collection[str]) -> set[str]:
     """Of these decisions, those that another case is about than the one opened with it: all others are simple."""
-    query = select(cases.c.decision_id).where(
-        cases.c.decision_id.in_(decision_ids), cases.c.reason.not_in(sorted(FIRST))
-    )
-    return set(connection.execute(query).scalars())
+    return set(connection.execute(_LOOKED_AT_AGAIN, {"decision_ids": list(decision_ids)}).scalars())
 
 
 def settle_disagreement(connection: Connection, case: Row[Any], now: datetime) -> None:
@@ -94,3 +89,16 @@ def agree(verdict: str, policies: Collection[str], other: str, other_policies: C
     if verdict != other:
         return False
     return verdict == "compliant" or not set(policies).isdisjoint(other_policies)
+
+
+# Made once: making a statement takes longer than running it.
+_LOCKED = (
+    select(decisions.c.decision_id)
+    .join(cases, cases.c.decision_id == decisions.c.decision_id)
+    .where(cases.c.case_id.in_(bindparam("case_ids", expanding=True)))
+    .order_by(decisions.c.decision_id)
+    .with_for_update(of=decisions, key_share=True)
+)
+_LOOKED_AT_AGAIN = select(cases.c.decision_id).where(
+    cases.c.decision_id.in_(bindparam("decision_ids", expanding=True)), cases.c.reason.not_in(sorted(FIRST))
+)

@@ -8,6 +8,7 @@ Each page is a transaction of its own, so that a long reading keeps no old state
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -101,6 +102,7 @@ class History:
             return connection.execute(query).all()
 
 
+@cache
 def not_taken_back() -> ColumnElement[bool]:
     """That a row of `reviews` is a verdict which nothing undid."""
     undoing = reviews.alias("undoing")

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, exists, insert, select
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from fairstall.model.decide import Outcome
@@ -163,8 +163,7 @@ class Ledger:
             return []
         by_id = {one.decision_id: one for one in wanted}
         # Locked, so that no erasure takes a listing away before the new row names it.
-        found = _DECISION.where(decisions.c.decision_id.in_(by_id)).order_by(decisions.c.decision_id)
-        rows = connection.execute(found.with_for_update(of=decisions, key_share=True)).all()
+        rows = connection.execute(_TO_OVERRIDE, {"decision_ids": list(by_id)}).all()
         if missing := by_id.keys() - {row.decision_id for row in rows}:
             raise NotFound(f"there is no decision {min(missing)}")
         new = [_overriding(_decision(row), by_id[row.decision_id].outcome, actor, now) for row in rows]
@@ -208,6 +207,11 @@ def listing_from_body(body: Mapping[str, Any]) -> Listing:
 _NEW_DECISIONS = insert(decisions)
 _NEW_CASES = insert(cases)
 _DECISION = select(decisions, cases.c.case_id).outerjoin_from(decisions, cases, opened_with(decisions))
+_TO_OVERRIDE = (
+    _DECISION.where(decisions.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
+    .order_by(decisions.c.decision_id)
+    .with_for_update(of=decisions, key_share=True)
+)
 
 
 def _overriding(old: Decision, outcome: Outcome, actor: str, now: datetime) -> Decision:
