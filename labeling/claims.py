@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Connection,
     FromClause,
@@ -39,7 +40,8 @@ class Claimant:
     """Who asks for a case, and what he may have. Times are those of `iso_utc`.
 
     `but_for`: the case that he is at, when he asks for the one after it. A case that he skipped later than
-    `skipped_since` is the last that he gets, and none that he gets ahead: it is his colleagues' turn.
+    `skipped_since` is the last that he gets, and none that he gets ahead: it is his colleagues' turn. `turns_to_it`: a
+    case that he has already, as one kept ready for him, counts as claimed now.
     """
 
     user_id: str
@@ -48,6 +50,7 @@ class Claimant:
     lease_until: str
     skipped_since: str
     but_for: str | None = None
+    turns_to_it: bool = False
 
 
 def claim_next(connection: Connection, claimant: Claimant) -> Row[Any] | None:
@@ -64,6 +67,7 @@ def claim_next(connection: Connection, claimant: Claimant) -> Row[Any] | None:
         "until": claimant.lease_until,
         "since": claimant.skipped_since,
         "but_for": claimant.but_for or "",
+        "keeps_claim": not claimant.turns_to_it,
         **{f"lane_{number}": lane for number, lane in enumerate(claimant.lanes)},
     }
     lanes = len(claimant.lanes)
@@ -151,7 +155,7 @@ def _claim(lanes: int, *, skipped: bool = False) -> UpdateBase:
         .values(
             lease_holder=_USER,
             lease_until=bindparam("until"),
-            claimed_at=case((_works_on(cases), cases.c.claimed_at), else_=_NOW),
+            claimed_at=case((and_(_works_on(cases), _KEEPS_CLAIM), cases.c.claimed_at), else_=_NOW),
             held_at=None,
         )
         .returning(cases)
@@ -212,3 +216,4 @@ _WAITING = cases.alias("waiting")
 _USER: ColumnElement[str] = bindparam("user")
 _NOW: ColumnElement[str] = bindparam("moment")
 _BUT_FOR: ColumnElement[str] = bindparam("but_for")
+_KEEPS_CLAIM: ColumnElement[bool] = bindparam("keeps_claim", type_=Boolean)

@@ -67,7 +67,7 @@ def _given(case_id: str, user_id: str) -> Select[Any]:
 def _items(user_id: str) -> Select[Any]:
     before = exists().where(golden_cases.c.golden_id == golden_items.c.golden_id, golden_cases.c.user_id == user_id)
     return (
-        select(golden_items.c.golden_id, golden_items.c.decision_id, cases.c.policy, cases.c.priority)
+        select(golden_items.c.golden_id, golden_items.c.decision_id, cases.c.policy, cases.c.priority, cases.c.market)
         .join(decisions, golden_items.c.decision_id == decisions.c.decision_id)
         .join(cases, opened_with(decisions))
         .where(
@@ -92,6 +92,7 @@ def _values(item: Row[Any], claimed: Row[Any], claimant: Claimant) -> dict[str, 
         "urgent_at": claimed.urgent_at,
         "due_at": claimed.due_at,
         "lane": lane_of_person(claimant.user_id),
+        "market": item.market,
         "lease_holder": claimant.user_id,
         "lease_until": claimant.lease_until,
         "claimed_at": claimant.now,

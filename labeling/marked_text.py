@@ -87,10 +87,22 @@ class MarkedText:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
+    """Of a run of text, what `Piece` says of the evidence in it."""
+
     numbers: tuple[int, ...] = ()
     weight: Weight | None = None
     model_alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Text `start:end` in which no evidence begins or ends. `ending`: the findings whose evidence ends with it."""
+
+    start: int
+    end: int
+    look: Look
+    ending: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +115,20 @@ class _Hidden:
 
 def mark_text(text: str, spans: Sequence[Span] = ()) -> MarkedText:
     """`text` in pieces, in order, cut wherever evidence begins or ends or characters hide. O(n log n)."""
+    hidden = _merged(_hidden(text))
+    assembly = _Assembly(text, hidden)
+    for stretch in stretches(text, spans, cuts=_edges(hidden)):
+        assembly.add(stretch)
+    return assembly.finished()
+
+
+def stretches(text: str, spans: Sequence[Span], *, cuts: Iterable[int] = ()) -> Iterator[Stretch]:
+    """All of `text` in order, cut wherever evidence begins or ends, and at `cuts`. O(n log n) for n spans and cuts."""
     spans = [replace(s, start=max(0, s.start), end=min(s.end, len(text))) for s in spans]
     spans = [span for span in spans if span.start < span.end]
-    hidden = _merged(_hidden(text))
-    edges = sorted({0, len(text), *(edge for s in spans for edge in (s.start, s.end)), *_edges(hidden)})
-    assembly = _Assembly(text, hidden)
+    edges = sorted({0, len(text), *(edge for s in spans for edge in (s.start, s.end)), *cuts})
     for start, end, (look, ending) in zip(edges, edges[1:], _looks(spans, edges), strict=False):
-        assembly.add(start, end, look, ending)
-    return assembly.finished()
+        yield Stretch(start, end, look, ending)
 
 
 class _Assembly:
@@ -122,11 +140,12 @@ class _Assembly:
         self._inside: _Hidden | None = None
         self._pieces: list[Piece] = []
         self._plain: list[str] = []
-        self._look = _Look()
+        self._look = Look()
         self._labelled = 0
         self._unlabelled = 0
 
-    def add(self, start: int, end: int, look: _Look, ending: tuple[int, ...]) -> None:
+    def add(self, stretch: Stretch) -> None:
+        start, end, look, ending = stretch.start, stretch.end, stretch.look, stretch.ending
         still = self._inside if self._inside and start < self._inside.end else None
         self._inside = self._hidden.get(start, still)
         if look != self._look or (self._inside and self._labelled < MAX_LABELS):
@@ -156,13 +175,13 @@ class _Assembly:
         return Piece(text, self._look.numbers, ending, name, self._look.weight, self._look.model_alone)
 
 
-def _looks(spans: Sequence[Span], edges: Sequence[int]) -> Iterator[tuple[_Look, tuple[int, ...]]]:
+def _looks(spans: Sequence[Span], edges: Sequence[int]) -> Iterator[tuple[Look, tuple[int, ...]]]:
     """For each stretch between two edges, how it looks and which findings' evidence ends with it."""
     numbered = _covers([(span.start, span.end, span.number) for span in spans], edges)
     weighed = _covers([(span.start, span.end, _HEAVINESS[span.weight]) for span in spans], edges)
     for (numbers, ending), (heaviness, _) in zip(numbered, weighed, strict=True):
         weight = _WEIGHTS[heaviness[-1]] if heaviness else None
-        yield _Look(numbers, weight, model_alone=bool(heaviness) and heaviness[0] > 0), ending
+        yield Look(numbers, weight, model_alone=bool(heaviness) and heaviness[0] > 0), ending
 
 
 def _covers(

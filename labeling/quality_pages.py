@@ -36,8 +36,11 @@ from fairstall.labeling.review_rows import (
     others_of,
     probabilities_of,
     read_reviews,
+    reviewed_twice,
 )
 from fairstall.labeling.settling import disagree
+from fairstall.labeling.trends.conditions import case_of_market
+from fairstall.labeling.trends.scope import check_query, moment_of_query
 from fairstall.labeling.view_log import ViewedPage, ViewLog
 from fairstall.labeling.views import Views
 from fairstall.labeling.web import Page, Visit
@@ -102,17 +105,22 @@ class QualityPages:
         return _csv("reviewers.csv", _REVIEWER_COLUMNS, map(_reviewer_cells, reviewer_figures(rows, consensus)))
 
     def list_reviews(self, visit: Visit) -> Response:
-        """The reviews behind a figure, newest first."""
-        days, rows = self._rows(visit)
+        """The reviews behind a figure, newest first: of the last `days`, or `from` and `to` a time."""
         given = visit.request.query_params
+        check_query(given)
+        days = None if "from" in given else _days(visit)
+        now = self.clock()
+        since = moment_of_query(given.get("from", ""), now - timedelta(days=days or 0))
         asked: dict[str, Any] = {name: given.get(name, "") for name in ("of", "reviewer", "policy")}
-        found = [row for row in rows if _chosen(rows, **asked)(row)]
+        market = given.get("market")
+        of = (case_of_market(market), *((reviewed_twice(),) if asked["of"] in _COMPARED else ()))
         with reading(self.engine) as connection:
+            rows = read_reviews(connection, since, moment_of_query(given.get("to", ""), now), of=of)
+            found = [row for row in rows if _chosen(rows, **asked)(row)]
             headings = headings_of(connection, {row.decision_id for row in found[:LISTED]})
         self.log.record(visit.signed_in.user, ViewedPage.QUALITY, headings)
-        return self.views.page(
-            "quality_reviews.html", visit, rows=found[:LISTED], count=len(found), headings=headings, days=days, **asked
-        )
+        told = {"count": len(found), "days": days, "since": since, "market": market, **asked}
+        return self.views.page("quality_reviews.html", visit, rows=found[:LISTED], headings=headings, **told)
 
     def show_own(self, visit: Visit) -> Response:
         """The visitor's own figures until last midnight: what he did just now must not be told apart by them."""
@@ -176,7 +184,7 @@ def _to_reviews(days: int, of: str, **more: str | None) -> str:
 def _chosen(rows: Sequence[ReviewRow], *, of: str, reviewer: str, policy: str) -> Chosen:
     """Which reviews a figure counts: `of` all, those of golden items, of decisions that two reviewed, or that two
     disagree on. A `policy` is the case's own, and for two reviews one that either of them names."""
-    pairs = pairs_of(rows) if of in ("second", "disagreed") else []
+    pairs = pairs_of(rows) if of in _COMPARED else []
     if policy:
         pairs = [pair for pair in pairs if pair.names(policy)]
     compared = {
@@ -186,7 +194,7 @@ def _chosen(rows: Sequence[ReviewRow], *, of: str, reviewer: str, policy: str) -
     def chosen(row: ReviewRow) -> bool:
         if reviewer and row.reviewer != reviewer:
             return False
-        if of in ("second", "disagreed"):
+        if of in _COMPARED:
             return row.review_id in compared
         if of == "golden" and row.right is None:
             return False
@@ -195,6 +203,7 @@ def _chosen(rows: Sequence[ReviewRow], *, of: str, reviewer: str, policy: str) -
     return chosen
 
 
+_COMPARED = ("second", "disagreed")
 _POLICY_COLUMNS = (
     "policy",
     "reviews",

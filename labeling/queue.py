@@ -104,16 +104,16 @@ class ReviewQueue:
     def lease_seconds(self) -> int:
         return int(self._lease.total_seconds())
 
-    def claim(self, user: User, *, after: str | None = None) -> ClaimedCase | None:
+    def claim(self, user: User, *, after: str | None = None, turns_to_it: bool = False) -> ClaimedCase | None:
         """The case that `user` works on already, or else the most urgent one that he may have; None when there is none.
 
         With `after`, the case that he is at, it is the one that comes next, but none that he has just skipped: he then
-        has both. Nobody is given a case
-        about a decision that he has reviewed, unless he took that review back.
+        has both, and when he `turns_to_it` it is claimed from then on. Nobody is given a case about a decision that he
+        has reviewed, unless he took that review back.
         """
         now = self._clock()
         until, skipped_since = iso_utc(now + self._lease), iso_utc(now - self._skip)
-        claimant = Claimant(user.user_id, lanes_of(user), iso_utc(now), until, skipped_since, after)
+        claimant = Claimant(user.user_id, lanes_of(user), iso_utc(now), until, skipped_since, after, turns_to_it)
         with writing(self._engine) as connection:
             row = claim_next(connection, claimant)
             if row and self._golden and (golden := self._golden.instead_of(connection, row, claimant)):

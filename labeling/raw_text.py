@@ -1,15 +1,19 @@
-"""A seller's text as it is stored, character by character: where lines end, what cannot be seen, what is not ASCII.
+"""A seller's text as it is stored, character by character: where lines end, what cannot be seen, what is not ASCII, and
+what is evidence.
 
 Like `marked_text` it yields plain pieces; turning them into HTML is the templates' business.
 """
 
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import regex
 
-from fairstall.labeling.marked_text import label_of, name_of
+from fairstall.labeling.marked_text import Span, Stretch, label_of, name_of, stretches
+from fairstall.model.model_evidence import Weight
 
 MAX_PIECES = 4_000  # a text with more of them shows the rest of itself without labels
 MAX_CHARACTERS_LISTED = 100
@@ -30,11 +34,15 @@ _SPACES = {" ": "SPACE", "\t": "TAB", "\n": "LF", "\r": "CR", "\r\n": "CR LF"}
 @dataclass(frozen=True, slots=True)
 class RawPiece:
     """A run of text. `name` says in Unicode's words what it is, where that is worth a word; `label` stands for what
-    cannot be seen, and is empty for what can."""
+    cannot be seen, and is empty for what can. The others are as in `marked_text.Piece`."""
 
     text: str
     label: str = ""
     name: str = ""
+    numbers: tuple[int, ...] = ()
+    ending: tuple[int, ...] = ()
+    weight: Weight | None = None
+    model_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +74,42 @@ class RawText:
     unlisted: int
 
 
-def raw_text(text: str) -> RawText:
-    """`text` in lines of pieces. O(n)."""
+def raw_text(text: str, spans: Sequence[Span] = ()) -> RawText:
+    """`text` in lines of pieces, with the evidence in `spans`. O(n log n)."""
     lines: list[RawLine] = []
     pieces: list[RawPiece] = []
-    for number, run in enumerate(_RUN.finditer(text)):
+    for number, (kind, start, end, stretch) in enumerate(_runs(text, spans)):
         if number == MAX_PIECES:
-            pieces.append(RawPiece(_visible(text[run.start() :])))
+            pieces.append(RawPiece(_visible(text[start:])))
             break
-        if run.lastgroup == "line":
-            lines.append(RawLine(tuple(pieces), _label(run[0])))
+        if kind == "line":
+            lines.append(RawLine(tuple(pieces), _label(text[start:end])))
             pieces = []
         else:
-            pieces.append(_piece(run[0], run.lastgroup))
+            pieces.append(_marked(_piece(text[start:end], kind), stretch, ends=end == stretch.end))
     lines.append(RawLine(tuple(pieces)))
     characters = _characters(text)
     return RawText(tuple(lines), characters[:MAX_CHARACTERS_LISTED], len(characters[MAX_CHARACTERS_LISTED:]))
+
+
+def _runs(text: str, spans: Sequence[Span]) -> Iterator[tuple[str | None, int, int, Stretch]]:
+    """What is in each run of characters, where it begins and ends, and the stretch of evidence or of none it is in."""
+    marked = list(stretches(text, spans))
+    begins = [stretch.start for stretch in marked]
+    for run in _RUN.finditer(text):
+        start, at = run.start(), bisect_right(begins, run.start()) - 1
+        for stretch in marked[at : bisect_left(begins, run.end())]:
+            end = min(run.end(), stretch.end)
+            yield run.lastgroup, start, end, stretch
+            start = end
+
+
+def _marked(piece: RawPiece, stretch: Stretch, *, ends: bool) -> RawPiece:
+    look = stretch.look
+    if not look.numbers:
+        return piece
+    ending = stretch.ending if ends else ()
+    return replace(piece, numbers=look.numbers, ending=ending, weight=look.weight, model_alone=look.model_alone)
 
 
 def _piece(run: str, kind: str | None) -> RawPiece:

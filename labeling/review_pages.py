@@ -112,7 +112,7 @@ class ReviewPages:
         Where the browser has the page of the next one ready (`ready` in the form) the answer is what has changed on
         it since: whose decision its undo button takes back.
         """
-        case = self.queue.claim(visit.signed_in.user)
+        case = self.queue.claim(visit.signed_in.user, turns_to_it=True)
         if case is None:
             return visit.go("/queue?note=nothing")
         if case.case_id == visit.field("ready"):

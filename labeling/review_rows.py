@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
 from fairstall.labeling.case_file import heading_of
 from fairstall.labeling.golden import answers, is_right
@@ -49,9 +49,17 @@ class ReviewRow:
 
 
 def read_reviews(
-    connection: Connection, since: datetime, until: datetime, *, user_id: str | None = None
+    connection: Connection,
+    since: datetime,
+    until: datetime,
+    *,
+    user_id: str | None = None,
+    of: Sequence[ColumnElement[bool]] = (),
 ) -> tuple[ReviewRow, ...]:
-    """The reviews decided from `since` on and before `until`, the newest 50,000, newest first; of all or of one."""
+    """The reviews decided from `since` on and before `until`, the newest 50,000, newest first; of all or of one.
+
+    `of`: what their cases must be.
+    """
     within = (reviews.c.decided_at >= iso_utc(since), reviews.c.decided_at < iso_utc(until))
     query = (
         select(
@@ -64,7 +72,7 @@ def read_reviews(
         )
         .join(cases, reviews.c.case_id == cases.c.case_id)
         .join(users, reviews.c.user_id == users.c.user_id)
-        .where(*within, not_taken_back())
+        .where(*within, *of, not_taken_back())
         .order_by(reviews.c.decided_at.desc())
         .limit(REVIEWS_AT_MOST)
     )
@@ -73,6 +81,14 @@ def read_reviews(
         query, golden = (one.where(reviews.c.user_id == user_id) for one in (query, golden))
     right = {row.review_id: is_right(row) for row in connection.execute(golden)}
     return tuple(_review_row(row, right.get(row.review_id)) for row in connection.execute(query))
+
+
+def reviewed_twice() -> ColumnElement[bool]:
+    """That a case is about a decision of which a second review was asked for."""
+    second = cases.alias("second")
+    return exists().where(
+        second.c.decision_id == cases.c.decision_id, second.c.reason == str(CaseReason.SECOND_OPINION)
+    )
 
 
 def others_of(connection: Connection, decision_ids: Collection[str], user_id: str) -> Mapping[str, list[Row[Any]]]:

@@ -83,6 +83,7 @@ def _second_case(case: Row[Any], listing: Listing, named: Sequence[Policy], now:
         "urgent_at": iso_utc(urgency.urgent_at),
         "due_at": iso_utc(urgency.due_at),
         "lane": SHARED,
+        "market": case.market,
     }
 
 

@@ -59,6 +59,7 @@ def settle_disagreement(connection: Connection, case: Row[Any], now: datetime) -
         "urgent_at": iso_utc(urgency.urgent_at),
         "due_at": iso_utc(urgency.due_at),
         "lane": SENIOR,
+        "market": case.market,
     }
     found = {
         "case_id": case_id,

@@ -11,10 +11,10 @@ from fairstall.labeling.accounts import User
 from fairstall.labeling.case_file import heading_of, shown_reason
 from fairstall.labeling.search import listings_in_hand
 from fairstall.labeling.trends.conditions import case_of_market, case_shows
-from fairstall.labeling.trends.decision_list import BEGINNING, END, moment_of_query
+from fairstall.labeling.trends.decision_list import BEGINNING, END
 from fairstall.labeling.trends.figures import address
 from fairstall.labeling.trends.sample import read_drawn
-from fairstall.labeling.trends.scope import Scope, check_query
+from fairstall.labeling.trends.scope import Scope, check_query, moment_of_query
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome
 from fairstall.model.errors import InputError

@@ -13,7 +13,7 @@ from fairstall.labeling.search import listings_in_hand
 from fairstall.labeling.trends.again import read_looked_at
 from fairstall.labeling.trends.conditions import about_market, made_in
 from fairstall.labeling.trends.figures import address
-from fairstall.labeling.trends.scope import Scope, check_query
+from fairstall.labeling.trends.scope import Scope, check_query, moment_of_query
 from fairstall.model.decide import Outcome
 from fairstall.model.decision import MODEL_ACTOR
 from fairstall.model.errors import InputError
@@ -119,14 +119,6 @@ def read_decisions(engine: Engine, reader: User, wanted: WantedDecisions) -> tup
     )
     with reading(engine) as connection:
         return tuple(_ledger_line(row) for row in connection.execute(_narrow(connection, query, wanted)))
-
-
-def moment_of_query(text: str, otherwise: datetime) -> datetime:
-    """A time of an address, in UTC. Raises InputError for what is none."""
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC) if text else otherwise
-    except ValueError as error:
-        raise InputError(f"'{text[:40]}' is no time: write it as in 2026-01-31T12:00:00Z.") from error
 
 
 def _narrow(connection: Connection, query: Select[Any], wanted: WantedDecisions) -> Select[Any]:

@@ -1,4 +1,4 @@
-"""The figures of how good the decisions are: what people overturned, and what the control sample says."""
+"""The figures of how good the decisions are: what people overturned, what the control sample says, who agrees."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -6,6 +6,7 @@ from functools import partial
 from math import ceil, floor
 
 from fairstall.labeling.trends.again import Overturns, overturns
+from fairstall.labeling.trends.agreement_figures import agreement_figure
 from fairstall.labeling.trends.charts import Interval, Series, draw_intervals, draw_rows
 from fairstall.labeling.trends.drawing import Words
 from fairstall.labeling.trends.figures import (
@@ -52,6 +53,7 @@ def quality_figures(trends: Trends, title: Callable[[str], str]) -> Iterator[Fig
     yield _missed(trends, title)
     yield _overturned(trends, title, Outcome.BLOCK)
     yield _overturned(trends, title, Outcome.APPROVE)
+    yield agreement_figure(trends.scope, trends.pairs, title)
 
 
 def _precision(trends: Trends, title: Callable[[str], str]) -> Figure:

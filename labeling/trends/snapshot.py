@@ -8,7 +8,9 @@ from time import perf_counter
 
 from sqlalchemy import Engine
 
+from fairstall.labeling.quality import Pair
 from fairstall.labeling.trends.again import LookedAt, read_looked_at
+from fairstall.labeling.trends.agreement_figures import read_pairs
 from fairstall.labeling.trends.sample import Drawn, read_drawn
 from fairstall.labeling.trends.scope import Asked, Scope
 from fairstall.labeling.trends.volumes import Volumes, read_volumes
@@ -35,6 +37,7 @@ class Trends:
     volumes: Volumes
     looked_at: tuple[LookedAt, ...]
     drawn: tuple[Drawn, ...]
+    pairs: tuple[Pair, ...]
 
 
 class TrendReader:
@@ -72,6 +75,7 @@ class TrendReader:
                 volumes=read_volumes(connection, scope),
                 looked_at=read_looked_at(connection, scope),
                 drawn=read_drawn(connection, scope),
+                pairs=read_pairs(connection, scope),
             )
 
     def _count(self) -> None:

@@ -5,7 +5,9 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairstall.labeling.marked_text import Span
 from fairstall.labeling.raw_text import MAX_PIECES, RawPiece, raw_text
+from fairstall.model.model_evidence import Weight
 
 
 def told(text: str) -> list[list[str]]:
@@ -29,6 +31,35 @@ def test_single_spaces_between_words_are_plain_and_all_others_are_labelled():
 
 def test_what_hides_turns_directions_or_sits_on_a_letter_is_labelled_one_by_one():
     assert told("iv\u200bory \u202egnp.exe e\u0301") == [["iv", "[ZWSP]", "ory ", "[RLO]", "gnp.exe e", "[U+0301]", ""]]
+
+
+def test_evidence_is_marked_where_it_is_also_across_what_hides():
+    text = "old i\u200bvory comb"
+    spans = (Span(4, 10, 1), Span(4, 6, 2, Weight.HIGH))
+    pieces = raw_text(text, spans).lines[0].pieces
+    assert [(piece.label or piece.text, piece.numbers, piece.ending) for piece in pieces] == [
+        ("old ", (), ()),
+        ("i", (1, 2), ()),
+        ("ZWSP", (1, 2), (2,)),
+        ("vory", (1,), (1,)),
+        (" comb", (), ()),
+    ]
+    assert [(piece.weight, piece.model_alone) for piece in pieces[1:4]] == [
+        (Weight.HIGH, False),
+        (Weight.HIGH, False),
+        (None, False),
+    ]
+
+
+@given(st.text(), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=5))
+def test_evidence_changes_nothing_but_the_marks(text, edges):
+    spans = [Span(start, end, number) for number, (start, end) in enumerate(edges)]
+
+    def shown(stored):
+        return [("".join(piece.label or piece.text for piece in line.pieces), line.ending) for line in stored.lines]
+
+    if "\r\n" not in text:
+        assert shown(raw_text(text, spans)) == shown(raw_text(text))
 
 
 def test_visible_characters_beyond_ascii_keep_their_look_and_are_named():

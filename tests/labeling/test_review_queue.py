@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -303,6 +304,19 @@ def test_the_next_case_may_be_taken_while_one_is_at_work_and_comes_right_after_i
     assert store.queue.claim(noor).case_id == third
     store.queue.decide(first, mira, COMPLIANT)
     assert store.queue.claim(mira).case_id == second
+
+
+def test_a_case_kept_ready_counts_as_claimed_when_its_reviewer_turns_to_it(store):
+    mira = store.user("mira")
+    first, second = store.open_case(priority=0.9), store.open_case(priority=0.5)
+    begun = store.queue.claim(mira).claimed_at
+    kept_since = store.queue.claim(mira, after=first).claimed_at
+    assert store.queue.claim(mira).claimed_at == begun
+    store.clock.advance(minutes=2)
+    store.queue.decide(first, mira, COMPLIANT)
+    turned = store.queue.claim(mira, turns_to_it=True)
+    assert (turned.case_id, turned.claimed_at - kept_since > timedelta(minutes=2)) == (second, True)
+    assert store.queue.claim(mira).claimed_at == turned.claimed_at
 
 
 def test_a_held_case_waits_for_its_holder_and_for_nobody_else_until_a_day_has_passed(store):

@@ -77,6 +77,19 @@ def opened(store) -> list[str]:
         return sorted(connection.execute(select(cases.c.reason).where(cases.c.state == "open")).scalars())
 
 
+def test_what_is_opened_after_a_review_is_of_the_same_market(store, queue, people):
+    mira, noor, _ = people
+    store.open_case(market="uk")
+    review(queue, mira, VIOLATION, WEAPONS)
+    review(queue, noor, COMPLIANT)
+    with reading(store.engine) as connection:
+        assert connection.execute(select(cases.c.market, cases.c.reason).order_by(cases.c.case_id)).all() == [
+            ("uk", "uncertain"),
+            ("uk", "second_opinion"),
+            ("uk", "escalation"),
+        ]
+
+
 def test_a_second_review_that_agrees_changes_nothing_and_ends_it(store, queue, people):
     mira, noor, _ = people
     store.open_case()

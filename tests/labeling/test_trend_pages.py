@@ -13,6 +13,8 @@ import pytest
 from sqlalchemy import event
 
 from fairstall.labeling.permissions import Role
+from fairstall.labeling.queue import ReviewQueue
+from fairstall.labeling.second_reviews import WIDE_REACH, SecondReviews
 from fairstall.labeling.trends.case_list import CASES_SHOWN
 from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Outcome
@@ -111,6 +113,42 @@ def test_every_number_leads_to_as_many_rows(console, past, query):
     assert wrong == []
 
 
+@pytest.fixture
+def reviewed_twice(sqlite_store, policies):
+    """Thirty listings, ten of them in a market, that two people reviewed; on every fifth they disagree."""
+    store, zoe = sqlite_store, sqlite_store.user("zoe", Role.SENIOR)
+    mira, noor = store.user("mira"), store.user("noor")
+    queue = ReviewQueue(store.engine, store.clock, second_reviews=SecondReviews(policies, b"key"))
+    for number in range(30):
+        store.open_case(f"Knife {number}", reach=WIDE_REACH, market="uk" if number % 3 == 0 else None)
+        for person, violates in ((mira, number % 2 == 0), (noor, (number % 2 == 0) != (number % 5 == 0))):
+            case = queue.claim(person)
+            verdict = ReviewVerdict.VIOLATION if violates else ReviewVerdict.COMPLIANT
+            queue.decide(case.case_id, person, verdict, (WEAPONS,) if violates else ())
+    store.clock.advance(minutes=10)
+    return zoe
+
+
+def test_agreement_is_told_with_its_interval_and_leads_to_its_reviews(console, reviewed_twice):
+    with signed_in(console) as client:
+        page = client.get("/trends")
+        assert re.search(
+            r"80.0 % of 30 listings reviewed twice got the same verdict \(95 % interval 62.7 to 90.5 %\)", page.text
+        )
+        assert "Krippendorff&#39;s alpha is 0." in page.text
+        drawing = client.get("/charts/agreement.svg").text
+        assert "80.0 % of 30" in drawing
+        everything = Tables(page.text).tables["agreement"][1:]
+        assert [row[0] for row in everything] == ["All", "Weapons"]
+        assert everything[0][1:4] == ["80.0 %", "62.7 %", "90.5 %"]
+        assert everything[0][5:] == ["30", "60", "12"]
+        assert "too few to say" in Tables(client.get("/trends?market=uk").text).tables["agreement"][1]
+        for query in ("", "market=uk", f"policy={WEAPONS}"):
+            links = [link for link in Tables(client.get(f"/trends?{query}").text).links if link[0] == "agreement"]
+            assert len(links) > 1
+            assert [one for one in links if rows_behind(client, one[2]) != int(one[1])] == []
+
+
 def test_a_number_above_a_page_of_its_list_leads_to_all_of_them(console, past, sqlite_store):
     for _ in range(CASES_SHOWN + 1):
         sqlite_store.open_case()
@@ -148,7 +186,8 @@ def test_every_chart_is_an_image_with_its_words(console, past):
     with signed_in(console) as client:
         page = client.get("/trends?period=7d").text
         shown = re.findall(r'<img class="chart" src="/console([^"]+)" alt="([^"]+)">', page)
-        assert len(shown) == len(Tables(page).tables)
+        drawn = {address.partition("/charts/")[2].partition(".")[0] for address, _ in shown}
+        assert set(Tables(page).tables) - drawn == {"agreement"}  # nobody has reviewed anything twice
         for address, alternative in shown:
             answer = client.get(unescape(address))
             assert answer.headers["content-type"] == "image/svg+xml"
