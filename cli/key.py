@@ -1,16 +1,16 @@
 """`fairstall key`: API keys made, listed and revoked. A new key is printed alone, and only once."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting, database_url
+from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting
+from fairstall.cli.store import opened_store
 from fairstall.records.keys import ApiKey, Scope, create_key, list_keys, revoke_key
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    pass
 
 app = typer.Typer(name="key", help="Make, list and revoke API keys.", no_args_is_help=True, add_completion=False)
 
@@ -41,7 +41,8 @@ def create(
     """Make a key and print it, alone, on standard output. It cannot be shown again."""
     ends = expires.replace(tzinfo=UTC) if expires and expires.tzinfo is None else expires
     now = datetime.now(UTC)
-    new = create_key(_store(home, database), name, scope, now=now, expires_at=ends, listings_per_s=rate)
+    with opened_store(home, database) as engine:
+        new = create_key(engine, name, scope, now=now, expires_at=ends, listings_per_s=rate)
     typer.echo(new.secret)
     typer.echo(f"Key {name!r} with scope {scope}: keep it now, it is not shown again.", err=True)
 
@@ -49,7 +50,9 @@ def create(
 @app.command("list")
 def list_(home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) -> None:
     """Print name, scope, age, state and rate of every key, tab-separated, oldest first."""
-    for key in list_keys(_store(home, database)):
+    with opened_store(home, database) as engine:
+        keys = list_keys(engine)
+    for key in keys:
         rate = f"{key.listings_per_s:g}/s" if key.listings_per_s else "any rate"
         typer.echo(f"{key.name}\t{key.scope}\t{key.created_at:%Y-%m-%d}\t{_state(key)}\t{rate}")
 
@@ -57,7 +60,8 @@ def list_(home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) ->
 @app.command()
 def revoke(name: KeyName, home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) -> None:
     """Take a key out of use, for good. A running server refuses it within a few seconds."""
-    revoke_key(_store(home, database), name, now=datetime.now(UTC))
+    with opened_store(home, database) as engine:
+        revoke_key(engine, name, now=datetime.now(UTC))
     typer.echo(f"Key {name!r} is revoked.", err=True)
 
 
@@ -67,11 +71,3 @@ def _state(key: ApiKey) -> str:
     if key.expired(datetime.now(UTC)):
         return f"expired {key.expires_at:%Y-%m-%d}"
     return f"in use until {key.expires_at:%Y-%m-%d}" if key.expires_at else "in use"
-
-
-def _store(home: Path, database: str | None) -> "Engine":
-    from fairstall.records.engine import migrate, open_engine
-
-    engine = open_engine(database_url(home, database))
-    migrate(engine)
-    return engine

@@ -1,21 +1,19 @@
 """`fairstall export-labels`, `export-tasks` and `import-labels`: what people decided, or are to decide, as files."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting, PoliciesSetting, database_url
+from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting, PoliciesSetting
+from fairstall.cli.store import opened_store
 from fairstall.model.errors import InputError
 from fairstall.model.policies import PolicySet
 from fairstall.model.policy_file import load_policies, starter_policies
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from fairstall.labeling.label_studio.export import TaskFile
 
 TASK_IDS_SHOWN = 20
@@ -51,7 +49,7 @@ def export_labels(
     """
     if email_domain and label_format is not LabelFormat.LABEL_STUDIO:
         raise InputError("--email-domain goes with --format label-studio: a label names no reviewer")
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         if label_format is LabelFormat.LABEL_STUDIO:
             from fairstall.labeling.label_studio.export import export_reviews
 
@@ -81,7 +79,7 @@ def export_tasks(
     from fairstall.labeling.label_studio.export import export_open_cases
 
     file = out or home / "labels" / "tasks.json"
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         _tell_tasks(file, export_open_cases(engine, file, _in_force(policies), limit=limit))
 
 
@@ -100,7 +98,7 @@ def import_labels(
     if label_format is LabelFormat.LABEL_STUDIO:
         from fairstall.labeling.label_studio.imports import import_annotations
 
-        with _store(home, database) as engine:
+        with opened_store(home, database) as engine:
             imported = import_annotations(engine, file, folder, codes=codes)
         _tell_left_out(imported.left_out)
         manifest = imported.manifest
@@ -113,18 +111,6 @@ def import_labels(
 
 def _in_force(policies: Path | None) -> PolicySet:
     return load_policies(policies) if policies else starter_policies()
-
-
-@contextmanager
-def _store(home: Path, database: str | None) -> "Iterator[Engine]":
-    from fairstall.records.engine import migrate, open_engine
-
-    engine = open_engine(database_url(home, database))
-    try:
-        migrate(engine)
-        yield engine
-    finally:
-        engine.dispose()
 
 
 def _tell(file: Path, verdicts: Mapping[str, int]) -> None:

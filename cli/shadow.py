@@ -1,9 +1,6 @@
 """`fairstall shadow`: a bundle that is scored beside the champion, and what it would have decided."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,14 +12,14 @@ from fairstall.cli.settings import (
     DatabaseSetting,
     HomeSetting,
     TrackingSetting,
-    database_url,
     models_folder,
 )
+from fairstall.cli.store import opened_store
 from fairstall.model.deployed import Deployments, Role
 from fairstall.model.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    pass
 
 app = typer.Typer(name="shadow", help="Score a bundle beside the champion.", no_args_is_help=True, add_completion=False)
 
@@ -69,7 +66,7 @@ def report(
     from fairstall.cli.shadow_report import gather_report, report_tables
     from fairstall.records.shadow import latest_shadow
 
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         found = gather_report(
             engine,
             shadow or latest_shadow(engine),
@@ -80,15 +77,3 @@ def report(
     console = Console()
     for part in report_tables(found):
         console.print(part)
-
-
-@contextmanager
-def _store(home: Path, database: str | None) -> "Iterator[Engine]":
-    from fairstall.records.engine import migrate, open_engine
-
-    engine = open_engine(database_url(home, database))
-    try:
-        migrate(engine)
-        yield engine
-    finally:
-        engine.dispose()

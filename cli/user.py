@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting, database_url
+from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting
+from fairstall.cli.store import opened_store
 from fairstall.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,14 +112,9 @@ def teams(
 def _accounts(home: HomeSetting, database: DatabaseSetting) -> Iterator["Accounts"]:
     from fairstall.labeling.accounts import Accounts
     from fairstall.labeling.console import utc_now
-    from fairstall.records.engine import migrate, open_engine
 
-    engine = open_engine(database_url(home, database))
-    try:
-        migrate(engine)
+    with opened_store(home, database) as engine:
         yield Accounts(engine, utc_now)
-    finally:
-        engine.dispose()
 
 
 def _new_password(name: str) -> str:

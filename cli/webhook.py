@@ -1,21 +1,18 @@
 """`fairstall webhook`: the endpoints that are told of events. A new secret is printed alone, and only once."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting, WebhookNetworksSetting, database_url
+from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting, WebhookNetworksSetting
+from fairstall.cli.store import opened_store
 from fairstall.model.errors import ServiceError
 from fairstall.records import redelivery, webhooks
 from fairstall.records.deliveries import DeliveryState, Target
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from fairstall.serving.webhooks.sender import Answer
 
 app = typer.Typer(
@@ -38,7 +35,7 @@ def add(
 ) -> None:
     """Register an endpoint and print its secret, alone, on standard output. It gets what happens from now on."""
     chosen = [kind.strip() for kind in kinds.split(",") if kind.strip()]
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         new = webhooks.add_endpoint(engine, url, chosen, now=_now(), allow_http=allow_http)
     _show_once(new)
 
@@ -46,7 +43,7 @@ def add(
 @app.command("list")
 def list_(home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) -> None:
     """Print id, URL, kinds, state, and how many deliveries wait and failed, tab-separated, oldest first."""
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         for one in webhooks.list_endpoints(engine):
             state = f"{one.state}: {one.reason}" if one.reason else str(one.state)
             if one.state == "enabled" and one.failing_since:
@@ -58,7 +55,7 @@ def list_(home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) ->
 @app.command()
 def remove(endpoint: Endpoint, home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) -> None:
     """Take an endpoint out of use for good, with its secret and what waits for it."""
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         webhooks.remove_endpoint(engine, endpoint, now=_now())
     typer.echo(f"{endpoint} is removed.", err=True)
 
@@ -66,7 +63,7 @@ def remove(endpoint: Endpoint, home: HomeSetting = DEFAULT_HOME, database: Datab
 @app.command()
 def disable(endpoint: Endpoint, home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) -> None:
     """Send nothing to an endpoint until it is enabled; what happens meanwhile is not queued for it."""
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         webhooks.disable_endpoint(engine, endpoint, now=_now())
     typer.echo(f"{endpoint} is disabled.", err=True)
 
@@ -74,7 +71,7 @@ def disable(endpoint: Endpoint, home: HomeSetting = DEFAULT_HOME, database: Data
 @app.command()
 def enable(endpoint: Endpoint, home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) -> None:
     """Send to an endpoint again that was disabled; `replay` brings it what it missed."""
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         webhooks.enable_endpoint(engine, endpoint, now=_now())
     typer.echo(f"{endpoint} is enabled.", err=True)
 
@@ -89,7 +86,7 @@ def rotate(
     database: DatabaseSetting = None,
 ) -> None:
     """Give an endpoint a new secret and print it, alone, on standard output."""
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         new = webhooks.rotate_secret(engine, endpoint, overlap=timedelta(hours=overlap_hours), now=_now())
     _show_once(new)
 
@@ -102,7 +99,7 @@ def ping(
     webhook_networks: WebhookNetworksSetting = "",
 ) -> None:
     """Send an event of the kind webhook.ping from here, once, and print what the endpoint answered."""
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         target = webhooks.target_of(engine, endpoint)
     answer = asyncio.run(_post_ping(target, webhook_networks))
     if not answer.accepted:
@@ -119,7 +116,7 @@ def deliveries(
     database: DatabaseSetting = None,
 ) -> None:
     """Print an endpoint's deliveries, newest first: event id, kind, attempts, time and result of the last one."""
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         for one in redelivery.list_deliveries(engine, endpoint, state=state, at_most=limit):
             at = f"{one.attempted_at:%Y-%m-%dT%H:%M:%SZ}" if one.attempted_at else "-"
             typer.echo("\t".join((one.event_id, one.kind, str(one.attempts), at, one.result or "-")))
@@ -128,7 +125,7 @@ def deliveries(
 @app.command()
 def retry(endpoint: Endpoint, home: HomeSetting = DEFAULT_HOME, database: DatabaseSetting = None) -> None:
     """Begin anew with every delivery to an endpoint that failed for good."""
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         count = redelivery.retry_failed(engine, endpoint, now=_now())
     typer.echo(f"Deliveries due again: {count}", err=True)
 
@@ -146,7 +143,7 @@ def replay(
     """Send every event of a span of time again, also those that the endpoint missed while it was disabled."""
     now = _now()
     begin, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC) if until else now
-    with _store(home, database) as engine:
+    with opened_store(home, database) as engine:
         count = redelivery.replay(engine, endpoint, since=begin, until=end, now=now)
     typer.echo(f"Events due: {count}", err=True)
 
@@ -170,15 +167,3 @@ def _show_once(new: webhooks.NewSecret) -> None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-@contextmanager
-def _store(home: HomeSetting, database: DatabaseSetting) -> Iterator["Engine"]:
-    from fairstall.records.engine import migrate, open_engine
-
-    engine = open_engine(database_url(home, database))
-    try:
-        migrate(engine)
-        yield engine
-    finally:
-        engine.dispose()
