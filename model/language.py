@@ -15,6 +15,7 @@ import regex
 from numpy.typing import NDArray
 from py3langid.langid import MODEL_DIR, MODEL_FILE
 
+from fairstall.model.errors import SetupError
 from fairstall.model.listing import Listing
 
 FOREIGN_SHARE = 0.1  # of the letters; a name in another script is ordinary
@@ -128,6 +129,8 @@ class _Identifier:
             self._priors = _read(model, "pc")[kept]
             # Of a state 17 bits are used; 4 bytes for each would take 20 MB more of a service that has 350.
             states = _read(model, "nextmove")
+            if states.max() >= 1 << 17:
+                raise SetupError("this py3langid has another model than those that Fairstall can read")
             self._low_bits = _as_array(states.astype(np.uint16))
             self._high_bits = np.packbits(states > np.iinfo(np.uint16).max, bitorder="little").tobytes()
             row_starts = _read(model, "nextmove_row").astype(np.uint32) << np.uint32(8)  # a state for each byte
