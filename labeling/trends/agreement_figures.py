@@ -11,14 +11,24 @@ from fairstall.labeling.quality import LEAST_PAIRS, Pair, pairs_of, policy_figur
 from fairstall.labeling.review_rows import read_reviews, reviewed_twice
 from fairstall.labeling.trends.charts import Interval, draw_intervals
 from fairstall.labeling.trends.conditions import case_of_market
-from fairstall.labeling.trends.figures import NOTHING, Cell, Figure, Table, count, name, percent, percentage, plural
+from fairstall.labeling.trends.figures import (
+    NOTHING,
+    TOO_FEW,
+    Cell,
+    Figure,
+    Table,
+    count,
+    name,
+    percent,
+    percentage,
+    plural,
+)
 from fairstall.labeling.trends.scope import Scope
 from fairstall.model.intervals import Estimate, wilson
 from fairstall.model.wire import iso_utc
 
 REVIEWS = "/quality/reviews"
 POLICIES_DRAWN = 11
-TOO_FEW = "too few to say"
 _ABOUT = (
     "Of the listings that two people reviewed blindly, drawn at random or of high impact: both call them compliant, or "
     "both a violation and name one policy in common. For a policy, of those in which either names it. The interval is "
@@ -39,15 +49,17 @@ class Agreeing:
 
 
 def read_pairs(connection: Connection, scope: Scope) -> tuple[Pair, ...]:
-    """The pairs of reviews of the period, newest first; with a policy those in which either names it."""
+    """The pairs of reviews of the period, newest first, whatever they name: what chance gives follows from all."""
     of = (reviewed_twice(), case_of_market(scope.market))
-    pairs = pairs_of(read_reviews(connection, scope.since, scope.until, of=of))
-    return tuple(pair for pair in pairs if scope.policy is None or pair.names(scope.policy))
+    return tuple(pairs_of(read_reviews(connection, scope.since, scope.until, of=of)))
 
 
 def agreement_figure(scope: Scope, pairs: Sequence[Pair], title: Callable[[str], str]) -> Figure:
-    """How far people agree: all of them, and for each policy that was named. `title` tells what a policy is called."""
-    found = _agreeing(pairs)
+    """How far people agree: on all, and on each policy that was named, or on the one of the scope.
+
+    `title` tells what a policy is called.
+    """
+    found = [one for one in _agreeing(pairs) if scope.policy is None or one.policy in (None, scope.policy)]
     labels = ["All" if one.policy is None else title(one.policy) for one in found]
     rows = [_interval(label, one) for label, one in zip(labels, found, strict=True)][: 1 + POLICIES_DRAWN]
     lowest = min([0.5, *(row.low for row in rows if row.share is not None)])
@@ -104,7 +116,7 @@ def _cells(scope: Scope, label: str, one: Agreeing) -> tuple[Cell, ...]:
         "from": iso_utc(scope.since),
         "to": iso_utc(scope.until),
         "market": scope.market,
-        "policy": one.policy or scope.policy,
+        "policy": one.policy,
     }
     share = one.share
     figures = (share.value, share.low, share.high) if share else (None, None, None)

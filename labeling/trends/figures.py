@@ -11,6 +11,7 @@ from fairstall.labeling.trends.drawing import Words
 from fairstall.labeling.trends.scope import Step
 
 NOTHING = "–"
+TOO_FEW = "too few to say"
 
 
 @dataclass(frozen=True, slots=True)

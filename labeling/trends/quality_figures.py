@@ -11,6 +11,7 @@ from fairstall.labeling.trends.charts import Interval, Series, draw_intervals, d
 from fairstall.labeling.trends.drawing import Words
 from fairstall.labeling.trends.figures import (
     NOTHING,
+    TOO_FEW,
     Cell,
     Figure,
     Table,
@@ -35,7 +36,6 @@ from fairstall.model.wire import iso_utc
 
 CASES, DECISIONS = "/cases", "/decisions"
 POLICIES_DRAWN = 12
-TOO_FEW = "too few to say"
 _AGAIN = (
     "The model's own decisions of the period that people have looked at since: in the control sample, in appeals, in "
     "reports. Appeals and reports are about what somebody doubts, so this is not how often the model is wrong."

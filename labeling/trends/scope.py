@@ -116,7 +116,7 @@ def moment_of_query(text: str, otherwise: datetime) -> datetime:
     """A time of an address, in UTC. Raises InputError for what is none."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC) if text else otherwise
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(f"'{text[:40]}' is no time: write it as in 2026-01-31T12:00:00Z.") from error
 
 

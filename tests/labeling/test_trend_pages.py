@@ -143,6 +143,8 @@ def test_agreement_is_told_with_its_interval_and_leads_to_its_reviews(console, r
         assert everything[0][1:4] == ["80.0 %", "62.7 %", "90.5 %"]
         assert everything[0][5:] == ["30", "60", "12"]
         assert "too few to say" in Tables(client.get("/trends?market=uk").text).tables["agreement"][1]
+        of_one = Tables(client.get(f"/trends?policy={WEAPONS}").text).tables["agreement"][1:]
+        assert of_one == everything  # what chance gives is told by all listings
         for query in ("", "market=uk", f"policy={WEAPONS}"):
             links = [link for link in Tables(client.get(f"/trends?{query}").text).links if link[0] == "agreement"]
             assert len(links) > 1
@@ -225,6 +227,9 @@ def test_what_cannot_be_shown_is_refused_with_a_reason(console, sqlite_store):
             ("/charts/joy.svg", 404, "no such chart"),
             ("/decisions?outcome=joy", 422, "no outcome"),
             ("/decisions?from=once", 422, "is no time"),
+            ("/decisions?from=0001-01-01T00:00:00%2B23:59", 422, "is no time"),
+            ("/quality/reviews?from=9999-12-31T23:59:59-23:59", 422, "is no time"),
+            ("/quality/reviews?from=once", 422, "is no time"),
             ("/decisions?again=perhaps", 422, "is neither"),
             ("/cases?state=lost", 422, "it can be open or decided"),
             ("/cases?due_to=soon", 422, "is no time"),
