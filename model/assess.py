@@ -98,7 +98,7 @@ class Assessor:
         doubts = (
             (Doubt.LANGUAGE, not self._language.covers(listing)),
             (Doubt.TOO_LONG, not windows.complete),
-            (Doubt.EVASION, disguised(view.evasion, len(listing.title) + len(listing.description))),
+            (Doubt.EVASION, view.blank or disguised(view.evasion, len(listing.title) + len(listing.description))),
         )
         matches = tuple(self._rules.matches(view))
         known = fingerprint(view)

@@ -61,6 +61,11 @@ class ListingView:
     description: CanonicalText
     evasion: Mapping[str, int]
 
+    @property
+    def blank(self) -> bool:
+        """Whether there is nothing to read: all that the text has are characters that nobody sees."""
+        return not (self.title.text.strip() or self.description.text.strip())
+
     def field(self, name: Field) -> CanonicalText:
         return self.title if name == "title" else self.description
 

@@ -30,6 +30,13 @@ def test_an_ordinary_listing_is_approved(assessor: Assessor) -> None:
     assert (found.outcome, found.findings, found.doubts) == (Outcome.APPROVE, (), ())
 
 
+@pytest.mark.parametrize(("title", "description"), [("\u200b \u200b", "\u2060"), (" ", "\u3164"), ("\u00ad", "")])
+def test_a_text_that_nobody_can_see_goes_to_a_person(assessor: Assessor, title: str, description: str) -> None:
+    found = assess(assessor, title, description)
+    assert found.outcome is Outcome.REVIEW
+    assert Doubt.EVASION in found.doubts
+
+
 def test_a_certain_violation_is_blocked_under_the_versions_in_force(assessor: Assessor) -> None:
     found = assess(assessor, "pure cocaine heroin mdma")
     assert found.outcome is Outcome.BLOCK
