@@ -27,8 +27,11 @@ document.addEventListener("toggle", ({ target }) => {
   enter(target);
 }, true);
 
-/** Go to the first field of what was just opened. */
-export const enter = (details) => details.querySelector("input:not([type=hidden]), textarea, form button")?.focus();
+/** Go to the first field of what was just opened, unless somebody who types fast is in a later one already. */
+export function enter(details) {
+  if (document.activeElement.matches("input, textarea") && details.contains(document.activeElement)) return;
+  details.querySelector("input:not([type=hidden]), textarea, form button")?.focus();
+}
 
 document.addEventListener("pointerdown", ({ target }) => {
   const panel = openPanel();

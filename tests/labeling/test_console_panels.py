@@ -72,6 +72,16 @@ def test_esc_closes_what_is_open_and_while_it_is_open_no_other_key_works(page, s
     assert steps(sqlite_store) == []
 
 
+def test_who_types_fast_stays_in_the_field_when_the_browser_tells_late_that_the_panel_is_open(page, start, sqlite_store):
+    sqlite_store.open_case("First knife")
+    start()
+    page.keyboard.press("a")
+    page.keyboard.press("Tab")
+    expect(page.locator("#hand-over-note")).to_be_focused()
+    page.locator("#panel-hand-over").dispatch_event("toggle")
+    expect(page.locator("#hand-over-note")).to_be_focused()
+
+
 def test_what_cannot_be_done_is_said_and_what_was_written_stays(page, start, sqlite_store):
     sqlite_store.open_case("First knife")
     start()
@@ -153,8 +163,9 @@ def test_a_draft_survives_a_reload_and_a_new_tab_and_goes_with_its_case(page, st
 def test_a_draft_is_its_writers_alone_and_goes_when_he_logs_out(signed_in_page, page, start, console, sqlite_store):
     sqlite_store.open_case("First knife")
     start()
-    page.keyboard.press("n")
-    page.keyboard.type("Mira's thought")
+    with page.expect_response(re.compile("/touch$")):
+        page.locator(".note summary").click()
+    page.get_by_role("textbox", name="Note").fill("Mira's thought")
     storage = page.context.storage_state()
     noor = sqlite_store.user("noor")
     sqlite_store.clock.advance(minutes=10)
