@@ -123,7 +123,8 @@ class Batcher:
         return min(tokens, facts.max_tokens * facts.max_windows)
 
     def _work(self, scorer: Scorer) -> None:
-        while work := self._room.take():
+        work = None
+        while work := self._room.take(done=work):
             if isinstance(work, Ticket):
                 self._prepare(work)
             else:

@@ -69,6 +69,8 @@ class WaitingRoom:
     """Where tickets wait for so many lanes, safe for use by many threads.
 
     Of the lanes that are free the last one that worked is woken first: a core that has rested is slower for a while.
+    While one lane prepares, the others run what is ready: preparing is Python, which one thread runs at a time, and a
+    core whose lane waits for its turn does nothing.
     """
 
     def __init__(self, *, most_tokens: int, lanes: int = 1) -> None:
@@ -80,6 +82,7 @@ class WaitingRoom:
         self._arrived: deque[Ticket] = deque()
         self._ready: list[Window] = []
         self._in_sight = 0
+        self._preparing = 0
         self._orders = 0
         self._tokens = 0
         self._closed = False
@@ -139,13 +142,18 @@ class WaitingRoom:
             for index, ids in enumerate(windows):
                 insort(self._ready, Window(ticket, index, ids), key=_turn)
 
-    def take(self) -> Work | None:
-        """What to do next: a ticket to prepare or a batch to run; it waits for one. None once closed and empty."""
+    def take(self, *, done: Work | None = None) -> Work | None:
+        """What to do next: a ticket to prepare or a batch to run; it waits for one. None once closed and empty.
+
+        `done` is what the lane took before.
+        """
         with self._lock:
+            self._preparing -= isinstance(done, Ticket)
             while (work := self._next()) is None:
                 if self._closed and not self._arrived:
                     return None
                 self._wait_for_work()
+            self._preparing += isinstance(work, Ticket)
             if self._ready or self._arrived:
                 self._wake(1)
             return work
@@ -167,10 +175,15 @@ class WaitingRoom:
             self._wake(self.free_lanes)
 
     def _next(self) -> Work | None:
+        if self._preparing and (batch := self._next_batch()):
+            return batch
         while self._arrived and self._in_sight < LISTINGS_IN_SIGHT:
             ticket = self._arrived.popleft()
             if not ticket.left:
                 return ticket
+        return self._next_batch()
+
+    def _next_batch(self) -> Batch | None:
         windows = self._similar_windows()
         return Batch(windows, alone=self._is_alone()) if windows else None
 

@@ -11,9 +11,24 @@ from fairstall.model.encoding import Windows
 from fairstall.model.errors import Overloaded
 from fairstall.model.listing import Listing
 from fairstall.model.view import view_listing
-from fairstall.serving.waiting import LISTINGS_IN_SIGHT, Batch, Ticket, WaitingRoom
+from fairstall.serving.waiting import LISTINGS_IN_SIGHT, Batch, Ticket, WaitingRoom, Work
 
 LISTING = Listing("l-1", "s-1", "Chair", "A chair.")
+
+
+class OneLane:
+    """A room with a single lane, this thread: what it takes next it takes after what it took before."""
+
+    def __init__(self, *, most_tokens: int) -> None:
+        self._room = WaitingRoom(most_tokens=most_tokens)
+        self._taken: Work | None = None
+
+    def take(self) -> Work | None:
+        self._taken = self._room.take(done=self._taken)
+        return self._taken
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._room, name)
 
 
 class Lanes:
@@ -42,7 +57,8 @@ class Lanes:
             time.sleep(0.001)
 
     def _work(self, name: str) -> None:
-        while work := self.room.take():
+        work = None
+        while work := self.room.take(done=work):
             self.taken.put((name, work))
             self.go_on[name].acquire()
 
@@ -56,7 +72,7 @@ def prepared(*lengths: int) -> Prepared:
     return Prepared(LISTING, view_listing(LISTING), (), windows, ())
 
 
-def arrive(room: WaitingRoom, *lengths: int) -> Ticket:
+def arrive(room: OneLane, *lengths: int) -> Ticket:
     """A ticket that is admitted, taken for preparation, and ready with windows of these lengths."""
     ticket = a_ticket(sum(lengths))
     room.admit(ticket)
@@ -65,14 +81,14 @@ def arrive(room: WaitingRoom, *lengths: int) -> Ticket:
     return ticket
 
 
-def take_batch(room: WaitingRoom) -> list[tuple[Ticket, int]]:
+def take_batch(room: OneLane) -> list[tuple[Ticket, int]]:
     work = room.take()
     assert isinstance(work, Batch)
     return [(window.ticket, window.index) for window in work.windows]
 
 
 def test_a_full_room_refuses_and_lets_in_again_when_somebody_leaves():
-    room, first = WaitingRoom(most_tokens=100), a_ticket(60)
+    room, first = OneLane(most_tokens=100), a_ticket(60)
     room.admit(first)
     with pytest.raises(Overloaded, match="60 tokens"):
         room.admit(a_ticket(41))
@@ -84,14 +100,14 @@ def test_a_full_room_refuses_and_lets_in_again_when_somebody_leaves():
 
 
 def test_an_empty_room_takes_even_what_is_larger_than_it():
-    room = WaitingRoom(most_tokens=100)
+    room = OneLane(most_tokens=100)
     room.admit(a_ticket(1_000))
     with pytest.raises(Overloaded):
         room.admit(a_ticket(1))
 
 
 def test_tokens_are_counted_once_they_are_known():
-    room = WaitingRoom(most_tokens=100)
+    room = OneLane(most_tokens=100)
     ticket = a_ticket(10)
     room.admit(ticket)
     room.take()
@@ -102,7 +118,7 @@ def test_tokens_are_counted_once_they_are_known():
 
 
 def test_batches_hold_four_windows_of_similar_length_at_most():
-    room = WaitingRoom(most_tokens=10_000)
+    room = OneLane(most_tokens=10_000)
     tickets = {length: arrive(room, length) for length in (100, 50, 105, 54, 110, 111, 92, 101)}
     batches = [[len(ticket.prepared.windows.ids[0]) for ticket, _ in take_batch(room)] for _ in range(3)]
     assert batches == [[100, 101, 105, 110], [50, 54], [111]]
@@ -110,13 +126,13 @@ def test_batches_hold_four_windows_of_similar_length_at_most():
 
 
 def test_a_batch_takes_the_nearest_in_length_first():
-    room = WaitingRoom(most_tokens=10_000)
+    room = OneLane(most_tokens=10_000)
     tickets = [arrive(room, length) for length in (100, 109, 108, 101, 102, 103)]
     assert take_batch(room) == [(tickets[0], 0), (tickets[3], 0), (tickets[4], 0), (tickets[5], 0)]
 
 
 def test_a_lane_is_alone_when_no_other_works_and_nothing_else_waits():
-    room = WaitingRoom(most_tokens=10_000)
+    room = OneLane(most_tokens=10_000)
     arrive(room, 50)
     arrive(room, 100)
     assert [room.take().alone for _ in range(2)] == [False, True]
@@ -149,6 +165,23 @@ def test_the_lane_that_worked_last_is_woken_first():
         assert len(set(woken)) == 1
 
 
+def test_while_one_lane_prepares_another_runs_what_is_ready_and_prepares_only_where_nothing_is():
+    with Lanes(WaitingRoom(most_tokens=10_000, lanes=2), names="ab") as lanes:
+        first, second, third = (a_ticket() for _ in range(3))
+        lanes.room.admit(first)
+        one, _ = lanes.taken.get()
+        lanes.room.admit(second)
+        other, work = lanes.taken.get()
+        assert work is second
+        lanes.room.admit(third)
+        lanes.room.ready(first, prepared(50))
+        lanes.go_on[one].release()
+        _, work = lanes.taken.get()
+        assert [window.ticket for window in work.windows] == [first]
+        lanes.go_on[other].release()
+        assert lanes.taken.get() == (other, third)
+
+
 def test_who_leaves_work_behind_wakes_another_lane():
     with Lanes(WaitingRoom(most_tokens=10_000, lanes=2), names="ab") as lanes:
         ticket = a_ticket()
@@ -162,7 +195,7 @@ def test_who_leaves_work_behind_wakes_another_lane():
 
 
 def test_a_long_listing_neither_blocks_short_ones_nor_waits_for_ever():
-    room = WaitingRoom(most_tokens=10_000)
+    room = OneLane(most_tokens=10_000)
     long = arrive(room, *[100] * 8)
     short = [arrive(room, 20) for _ in range(3)]
     order = [take_batch(room) for _ in range(3)]
@@ -172,7 +205,7 @@ def test_a_long_listing_neither_blocks_short_ones_nor_waits_for_ever():
 
 
 def test_windows_of_who_came_first_go_first_even_in_another_length():
-    room = WaitingRoom(most_tokens=10_000)
+    room = OneLane(most_tokens=10_000)
     first, second = arrive(room, 50), arrive(room, 100)
     third = arrive(room, 50)
     assert take_batch(room) == [(first, 0), (third, 0)]
@@ -180,7 +213,7 @@ def test_windows_of_who_came_first_go_first_even_in_another_length():
 
 
 def test_who_left_is_not_run():
-    room = WaitingRoom(most_tokens=10_000)
+    room = OneLane(most_tokens=10_000)
     gone, here, unprepared = arrive(room, 50, 50), arrive(room, 50), a_ticket()
     room.admit(unprepared)
     room.leave(gone)
@@ -191,7 +224,7 @@ def test_who_left_is_not_run():
 
 
 def test_who_leaves_while_being_prepared_is_not_run():
-    room, ticket = WaitingRoom(most_tokens=100), a_ticket()
+    room, ticket = OneLane(most_tokens=100), a_ticket()
     room.admit(ticket)
     room.take()
     room.leave(ticket)
@@ -201,7 +234,7 @@ def test_who_leaves_while_being_prepared_is_not_run():
 
 
 def test_only_so_many_are_prepared_ahead():
-    room = WaitingRoom(most_tokens=100_000)
+    room = OneLane(most_tokens=100_000)
     for _ in range(LISTINGS_IN_SIGHT):
         arrive(room, 50)
     room.admit(a_ticket())
@@ -210,7 +243,7 @@ def test_only_so_many_are_prepared_ahead():
 
 
 def test_a_closed_room_refuses_and_hands_out_what_is_left():
-    room = WaitingRoom(most_tokens=100)
+    room = OneLane(most_tokens=100)
     ticket, waiting = arrive(room, 10), a_ticket()
     room.admit(waiting)
     room.close()
