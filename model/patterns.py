@@ -7,6 +7,7 @@ from typing import Protocol
 
 import re2
 
+_ENDS_OF_TEXT = re.compile(r"\\[Az]|\(\?\w*-\w*m")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -39,10 +40,17 @@ def compile_pattern(regex: str) -> CompiledPattern:
     return compiled
 
 
-def any_of(regexes: tuple[str, ...]) -> CompiledPattern | None:
-    """One expression that matches where any of `regexes` does; None when RE2 finds it too large."""
+def any_of(regexes: tuple[str, ...], *, in_lines: bool = False) -> CompiledPattern | None:
+    """One expression that matches where any of `regexes` does; None when RE2 finds it too large.
+
+    With `in_lines` it is for several texts, each a line of one: where any of `regexes` matches a text, it matches the
+    whole, and perhaps elsewhere. None when a text's own ends cannot be told from the whole's.
+    """
+    if in_lines and any(_ENDS_OF_TEXT.search(regex) for regex in regexes):
+        return None
+    group = "(?m:" if in_lines else "(?:"
     try:
-        return compile_pattern("|".join(f"(?:{regex})" for regex in regexes))
+        return compile_pattern("|".join(f"{group}{regex})" for regex in regexes))
     except ValueError:
         return None
 

@@ -38,7 +38,7 @@ class _Patterns:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Some policies behind one more gate, since most texts match none."""
+    """Some policies behind one more gate, since most listings match none. It searches all fields at once, as lines."""
 
     gate: CompiledPattern | None
     members: Sequence[_Patterns]
@@ -62,28 +62,19 @@ class RuleBook:
         Time is linear in the length of the listing.
         """
         found = _Found()
-        for field in TEXT_FIELDS:
-            text = searchable(view.field(field).text)
+        texts = {field: searchable(view.field(field).text) for field in TEXT_FIELDS}
+        lines = "\n".join(texts.values())
+        groups = [group for group in self._groups if _may_match(group.gate, lines)]
+        for field, text in texts.items():
             self._find_terms(field, text, found)
-            self._find_patterns(field, text, found)
-        if found.none:
-            return []
-        return [_match(view, code, span) for code in self._codes for span in found.kept(code)]
+            _find_patterns(groups, field, text, found)
+        codes = found.codes
+        return [_match(view, code, span) for code in self._codes if code in codes for span in found.kept(code)]
 
     def _find_terms(self, field: Field, text: str, found: "_Found") -> None:
         for hit in self._terms.hits(text):
             code, action = hit.payload
             found.add(code, _Span(field, hit.start, hit.end, action))
-
-    def _find_patterns(self, field: Field, text: str, found: "_Found") -> None:
-        for group in self._groups:
-            if not _may_match(group.gate, text):
-                continue
-            for one in group.members:
-                if _may_match(one.gate, text):
-                    for pattern, action in one.patterns:
-                        for start, end in _spans(pattern, text):
-                            found.add(one.policy.code, _Span(field, start, end, action))
 
 
 class _Found:
@@ -93,8 +84,8 @@ class _Found:
         self._spans: dict[tuple[str, RuleAction], list[_Span]] = {}
 
     @property
-    def none(self) -> bool:
-        return not self._spans
+    def codes(self) -> frozenset[str]:
+        return frozenset(code for code, _ in self._spans)
 
     def add(self, code: str, span: _Span) -> None:
         spans = self._spans.setdefault((code, span.action), [])
@@ -108,6 +99,13 @@ class _Found:
             return merged
         gravest = sorted(range(len(merged)), key=lambda index: -_GRAVITY[merged[index].action])
         return [merged[index] for index in sorted(gravest[:MATCHES_PER_POLICY])]
+
+
+def _find_patterns(groups: Sequence[_Group], field: Field, text: str, found: _Found) -> None:
+    for one in (member for group in groups for member in group.members if _may_match(member.gate, text)):
+        for pattern, action in one.patterns:
+            for start, end in _spans(pattern, text):
+                found.add(one.policy.code, _Span(field, start, end, action))
 
 
 def _readings(term: Term) -> set[str]:
@@ -146,11 +144,12 @@ def _may_match(gate: CompiledPattern | None, text: str) -> bool:
 
 
 def _compiled(policy: Policy) -> _Patterns:
-    return _Patterns(policy, _gate([policy]), [(compile_pattern(p.regex), p.action) for p in policy.patterns])
+    patterns = [(compile_pattern(pattern.regex), pattern.action) for pattern in policy.patterns]
+    return _Patterns(policy, any_of(_regexes([policy])), patterns)
 
 
-def _gate(policies: Sequence[Policy]) -> CompiledPattern | None:
-    return any_of(tuple(pattern.regex for policy in policies for pattern in policy.patterns))
+def _regexes(policies: Sequence[Policy]) -> tuple[str, ...]:
+    return tuple(pattern.regex for policy in policies for pattern in policy.patterns)
 
 
 def _grouped(compiled: Sequence[_Patterns]) -> list[_Group]:
@@ -164,4 +163,4 @@ def _grouped(compiled: Sequence[_Patterns]) -> list[_Group]:
             size = 0
         runs[-1].append(one)
         size += added
-    return [_Group(_gate([one.policy for one in run]) if len(run) > 1 else None, run) for run in runs]
+    return [_Group(any_of(_regexes([one.policy for one in run]), in_lines=True), run) for run in runs]

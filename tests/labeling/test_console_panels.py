@@ -72,7 +72,7 @@ def test_esc_closes_what_is_open_and_while_it_is_open_no_other_key_works(page, s
     assert steps(sqlite_store) == []
 
 
-def test_who_types_fast_stays_in_the_field_when_the_browser_tells_late_that_the_panel_is_open(page, start, sqlite_store):
+def test_who_types_fast_stays_in_the_field_when_the_browser_tells_late_of_the_panel(page, start, sqlite_store):
     sqlite_store.open_case("First knife")
     start()
     page.keyboard.press("a")

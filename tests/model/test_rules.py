@@ -1,4 +1,5 @@
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -168,3 +169,36 @@ def test_each_of_many_policies_is_found_whether_its_patterns_share_a_search_or_n
         assert [match.policy for match in found(policies, f"a word{n} here")] == [f"p{n}"]
     assert [match.policy for match in found(policies, "word7", "word11 and word0")] == ["p0", "p7", "p11"]
     assert found(policies, "none of these words") == []
+
+
+@pytest.mark.parametrize(
+    "regex",
+    [
+        r"^knife",
+        r"knife$",
+        r"\Aknife",
+        r"knife\z",
+        r"^knife$",
+        r"(?-m)^knife",
+        r"(?i-m:^knife)",
+        r"(?s)sharp.*knife",
+        r"\bknife\B.",
+        r"[^a]knife",
+    ],
+)
+@pytest.mark.parametrize(
+    ("title", "description"),
+    [
+        ("knife", "chair"),
+        ("chair", "knife"),
+        ("a knife", "a knife"),
+        ("knife a", "knife a"),
+        ("sharp", "knife"),
+        ("", "knife"),
+    ],
+)
+def test_a_pattern_sees_each_field_by_itself_whatever_it_says_of_beginnings_and_ends(regex, title, description):
+    expected = [match.group() for text in (title, description) if (match := re2.search(regex, text))]
+    assert texts([policy("p/one", patterns={regex: REVIEW})], title, description) == expected
+    together = [policy("p/one", patterns={regex: REVIEW}), policy("p/two", patterns={"fork": REVIEW})]
+    assert texts(together, title, description) == expected
