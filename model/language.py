@@ -95,10 +95,16 @@ class LanguageGate:
 
     def _reads_foreign(self, text: str, odds: float) -> bool:
         text = unicodedata.normalize("NFKC", text).lower()
-        words = _WORD.findall(text)
-        if len(words) < FEWEST_WORDS or sum(map(len, words)) < FEWEST_LETTERS:
-            return False
-        return _identifier(self.languages).odds_against(text) > odds
+        return _tells_enough(text) and _identifier(self.languages).odds_against(text) > odds
+
+
+def _tells_enough(text: str) -> bool:
+    words = letters = 0
+    for word in _WORD.finditer(text):
+        words, letters = words + 1, letters + word.end() - word.start()
+        if words >= FEWEST_WORDS and letters >= FEWEST_LETTERS:
+            return True
+    return False
 
 
 def _primary(tag: str) -> str:
