@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fairstall.cli.bundles import bundle_in_force
 from fairstall.cli.progress import stages
-from fairstall.cli.serve import build_scoring_app, listen, log_json_lines, run_app
+from fairstall.cli.serve import build_scoring_app, listen, log_json_lines, run_app, take_short_turns
 from fairstall.cli.settings import (
     DEFAULT_CONTROL_RATE,
     DEFAULT_HOME,
@@ -167,6 +167,7 @@ def claims(
     with stages() as begin, stores_at(postgres, folder).kept(f"queue-{cases}") as url, opened(url) as engine:
         migrate(engine)
         fill_queue(engine, cases, begin("Opening cases", cases))
+        take_short_turns()  # as the service does
         times = measure_claims(engine, add_claimers(engine, claimers), pause_s=pause, seconds=seconds)
     result = {"machine": machine_facts(), **asdict(times)}
     (folder / f"claims-{times.database}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
