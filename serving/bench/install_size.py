@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module, metadata
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -17,7 +18,7 @@ def serving_install_mb() -> dict[str, float]:
     sizes = {PROJECT: sum(_folder_bytes(_folder(package)) for package in PACKAGES)}
     for name in _drawn_in(f"{PROJECT}[serving]"):
         if name != PROJECT:
-            sizes[name] = _distribution_bytes(metadata.distribution(name))
+            sizes[name] = distribution_bytes(metadata.distribution(name))
     return {name: size / 1e6 for name, size in sorted(sizes.items(), key=lambda pair: -pair[1])}
 
 
@@ -42,9 +43,12 @@ def _requirements(name: str, extra: str) -> list[Requirement]:
     return [one for one in found if one.marker is None or one.marker.evaluate({"extra": extra})]
 
 
-def _distribution_bytes(distribution: metadata.Distribution) -> int:
-    paths = (Path(str(distribution.locate_file(file))) for file in distribution.files or ())
-    return sum(_file_bytes(path) for path in paths if path.is_file())
+def distribution_bytes(distribution: metadata.Distribution) -> int:
+    """Bytes on disk of an installed distribution, with the bytecode that is there."""
+    listed = {Path(str(distribution.locate_file(file))) for file in distribution.files or ()}
+    # An install without bytecode gets that of the modules it uses, and no list has it.
+    compiled = {Path(cache_from_source(str(path))) for path in listed if path.suffix == ".py"}
+    return sum(_file_bytes(path) for path in listed | compiled if path.is_file())
 
 
 def _folder(package: str) -> Path:

@@ -1,9 +1,11 @@
 """What the bench is made of beside loads and report: listings, raw limit, processes, stores, full ledger, install."""
 
 import os
+import py_compile
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 
 import pytest
 from sqlalchemy import func, select
@@ -17,7 +19,7 @@ from fairstall.model.wire import json_line, listing_body
 from fairstall.records.engine import migrate, reading
 from fairstall.records.tables import audit_leaves, blocked_prints, cases, events
 from fairstall.serving.bench.full_ledger import LedgerFiller
-from fairstall.serving.bench.install_size import serving_install_mb
+from fairstall.serving.bench.install_size import distribution_bytes, serving_install_mb
 from fairstall.serving.bench.listings import choose_listings, listing_facts
 from fairstall.serving.bench.machine import machine_facts, versions
 from fairstall.serving.bench.processes import free_port, server_process
@@ -160,6 +162,17 @@ def test_the_serving_install_is_weighed_without_the_training_stack():
     assert not {"torch", "transformers", "datasets", "mlflow", "matplotlib"} & set(sizes)
     assert all(size > 0 for name, size in sizes.items() if name not in ("exceptiongroup",))
     assert list(sizes.values()) == sorted(sizes.values(), reverse=True)
+
+
+def test_bytecode_that_was_written_after_the_install_is_weighed_too(tmp_path):
+    (tmp_path / "weighed-1.dist-info").mkdir()
+    (tmp_path / "weighed-1.dist-info" / "RECORD").write_text("weighed.py,,\nunused.py,,\n")
+    for name in ("weighed.py", "unused.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    installed = metadata.PathDistribution(tmp_path / "weighed-1.dist-info")
+    before = distribution_bytes(installed)
+    py_compile.compile(str(tmp_path / "weighed.py"))
+    assert 0 < before < distribution_bytes(installed)
 
 
 def test_machine_and_versions_are_told():
