@@ -1,16 +1,13 @@
 """`fairstall key`: API keys made, listed and revoked. A new key is printed alone, and only once."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
 from fairstall.cli.settings import DEFAULT_HOME, DatabaseSetting, HomeSetting
 from fairstall.cli.store import opened_store
 from fairstall.records.keys import ApiKey, Scope, create_key, list_keys, revoke_key
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(name="key", help="Make, list and revoke API keys.", no_args_is_help=True, add_completion=False)
 

@@ -1,7 +1,7 @@
 """`fairstall shadow`: a bundle that is scored beside the champion, and what it would have decided."""
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,9 +17,6 @@ from fairstall.cli.settings import (
 from fairstall.cli.store import opened_store
 from fairstall.model.deployed import Deployments, Role
 from fairstall.model.errors import InputError, MissingExtra
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(name="shadow", help="Score a bundle beside the champion.", no_args_is_help=True, add_completion=False)
 

@@ -54,7 +54,7 @@ class Claimant:
 
 
 def claim_next(connection: Connection, claimant: Claimant) -> Row[Any] | None:
-    """Lease a case to the claimant, at once. The case, or None when there is none for him.
+    """Lease a case to the claimant, by the first statement that finds one. None when there is none.
 
     Of the cases that he works on already the oldest claim comes first, then the most urgent free case of all his lanes,
     then one that he skipped a short while ago. PostgreSQL plans a claim anew each time, and takes longer for what is
@@ -146,12 +146,13 @@ def _ends_of_chains() -> Select[Any]:
     return select(chain).where(~exists().where(newer.c.overrides == chain.c.decision_id))
 
 
+# Made once: SQLAlchemy takes longer to make and to recognise statements as long as these than to run them.
 @cache
 def _claim_own() -> UpdateBase:
     return _leased(_locked(_own()))
 
 
-@cache  # made once: SQLAlchemy takes longer to make and to recognise a statement as long as this than to run it
+@cache
 def _claim(lanes: int, *, skipped: bool = False) -> UpdateBase:
     most_urgent = _most_urgent(lanes, skipped=skipped)
     return _leased(most_urgent if skipped else func.coalesce(_locked(_own()), most_urgent))

@@ -27,9 +27,10 @@ document.addEventListener("toggle", ({ target }) => {
   enter(target);
 }, true);
 
-/** Go to the first field of what was just opened, unless somebody who types fast is in a later one already. */
+/** Go to the first field of what was just opened, unless somebody who types fast is inside already. */
 export function enter(details) {
-  if (document.activeElement.matches("input, textarea") && details.contains(document.activeElement)) return;
+  const focused = document.activeElement;
+  if (details.contains(focused) && !focused.matches("summary")) return;
   details.querySelector("input:not([type=hidden]), textarea, form button")?.focus();
 }
 
