@@ -32,6 +32,9 @@ from fairstall.records.tables import cases, decisions, reviews
 
 # A literal and no parameter: otherwise neither database would use its index of open cases.
 IS_OPEN = cases.c.state == literal_column("'open'")
+# Literals too: how few rows are wanted has to stand in the statement for PostgreSQL to plan it once and keep the plan.
+_ONE: ColumnElement[int] = literal_column("1")
+_NONE: ColumnElement[int] = literal_column("0")
 CLOSED = {"state": "decided", "lease_holder": None, "lease_until": None, "held_at": None}
 
 
@@ -57,10 +60,9 @@ def claim_next(connection: Connection, claimant: Claimant) -> Row[Any] | None:
     """Lease a case to the claimant, by the first statement that finds one. None when there is none.
 
     Of the cases that he works on already the oldest claim comes first, then the most urgent free case of all his lanes,
-    then one that he skipped a short while ago. PostgreSQL plans a claim anew each time, and takes longer for what is
-    not needed than to run the rest: who asks for a case most often has one ready, which a short statement finds, and
-    what was skipped has a statement of its own. There rows that another claim has locked are passed over; SQLite has
-    one writer at a time.
+    then one that he skipped a short while ago. Who asks for a case most often has one ready, which a short statement
+    finds in half the time; what was skipped has a statement of its own. On PostgreSQL rows that another claim has
+    locked are passed over; SQLite has one writer at a time.
     """
     values = {
         "user": claimant.user_id,
@@ -126,9 +128,10 @@ def reviewed_by(user_id: str | ColumnElement[Any], decision_id: ColumnElement[st
     """Whether a person has reviewed a decision, in this case about it or in another."""
     about = cases.alias("about")
     # coalesce keeps both databases from going through all of this person's reviews for each case: the case has few.
+    # The offset of nothing keeps PostgreSQL from joining with all reviews there are.
     by_user = func.coalesce(reviews.c.user_id, "") == user_id
     mine = exists().where(reviews.c.case_id == about.c.case_id, by_user, not_taken_back())
-    return exists().where(about.c.decision_id == decision_id, mine)
+    return select(about.c.case_id).where(about.c.decision_id == decision_id, mine).offset(_NONE).exists()
 
 
 def _standing_reviews() -> Select[Any]:
@@ -177,8 +180,8 @@ def _most_urgent(lanes: int, *, skipped: bool) -> Any:
     free = _free(skipped=skipped)
     his = union_all(*(select(bindparam(f"lane_{number}", type_=String).label("lane")) for number in range(lanes)))
     of_his = his.subquery("his")
-    first = free.where(_WAITING.c.lane == of_his.c.lane).limit(1).correlate(of_his).scalar_subquery()
-    lane = select(of_his.c.lane).order_by(first.nulls_last()).limit(1)
+    first = free.where(_WAITING.c.lane == of_his.c.lane).limit(_ONE).correlate(of_his).scalar_subquery()
+    lane = select(of_his.c.lane).order_by(first.nulls_last()).limit(_ONE)
     most_urgent = free.with_only_columns(_WAITING.c.case_id).where(_WAITING.c.lane == lane.scalar_subquery())
     return _locked(most_urgent)
 
@@ -219,7 +222,7 @@ def _works_on(table: FromClause) -> ColumnElement[bool]:
 
 
 def _locked(query: Select[Any]) -> Any:
-    return query.limit(1).with_for_update(skip_locked=True).scalar_subquery()
+    return query.limit(_ONE).with_for_update(skip_locked=True).scalar_subquery()
 
 
 _WAITING = cases.alias("waiting")

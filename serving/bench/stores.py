@@ -16,6 +16,7 @@ from fairstall.records.engine import open_engine, reading
 from fairstall.records.tables import decisions
 
 NAME = "fairstall_bench"
+READ_AT_ONCE = 1 << 20
 
 
 class Stores(Protocol):
@@ -41,7 +42,17 @@ class SqliteStores:
             shutil.rmtree(folder)
 
     def kept(self, name: str) -> AbstractContextManager[str]:
-        return nullcontext(f"sqlite:///{self._folder.absolute() / name}.sqlite")
+        path = self._folder.absolute() / f"{name}.sqlite"
+        if path.exists():
+            _read_through(path)
+        return nullcontext(f"sqlite:///{path}")
+
+
+def _read_through(path: Path) -> None:
+    """Bring a file into memory, where one that was just filled is too."""
+    with path.open("rb") as file:
+        while file.read(READ_AT_ONCE):
+            pass
 
 
 class PostgresStores:
