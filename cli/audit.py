@@ -19,7 +19,8 @@ from fairstall.cli.settings import (
     database_url,
 )
 from fairstall.records.archive import Archive
-from fairstall.records.engine import PATIENT_S, migrate, open_engine
+from fairstall.records.engine import PATIENT_S, open_engine
+from fairstall.records.schema import migrate
 from fairstall.records.seals import head as newest
 from fairstall.records.seals import seal_all, seal_late
 from fairstall.records.verification import Verification, Verified

@@ -158,7 +158,7 @@ def claims(
     from dataclasses import asdict
 
     from fairstall.labeling.claims_bench import add_claimers, fill_queue, measure_claims
-    from fairstall.records.engine import migrate
+    from fairstall.records.schema import migrate
     from fairstall.serving.bench.machine import machine_facts
     from fairstall.serving.bench.stores import opened, stores_at
 

@@ -67,7 +67,8 @@ def console(
     from starlette.routing import Mount, Route
 
     from fairstall.model.policy_file import load_policies, starter_policies
-    from fairstall.records.engine import migrate, open_engine
+    from fairstall.records.engine import open_engine
+    from fairstall.records.schema import migrate
 
     provider = provider_of(oidc, oidc_secret)
     engine = open_engine(database_url(home, database), deadline_s=store_deadline)

@@ -65,7 +65,8 @@ def prepare(url: str) -> None:
     """Bring the store up to date. Raises MissingExtra where no store can be read."""
     if not find_spec("sqlalchemy"):
         raise MissingExtra("policy backtest", "records")
-    from fairstall.records.engine import migrate, open_engine
+    from fairstall.records.engine import open_engine
+    from fairstall.records.schema import migrate
 
     engine = open_engine(url)
     migrate(engine)

@@ -193,7 +193,8 @@ def build_scoring_app(
 
 def migrated_store(database: str, *, deadline_s: float) -> "Engine":
     """The store at its newest schema; what comes later has a deadline. Raises SetupError or StoreUnavailable."""
-    from fairstall.records.engine import migrate, open_engine
+    from fairstall.records.engine import open_engine
+    from fairstall.records.schema import migrate
 
     engine = open_engine(database, deadline_s=deadline_s)
     migrate(engine)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 @contextmanager
 def opened_store(home: Path, database: str | None) -> "Iterator[Engine]":
     """The store, migrated, until the command ends."""
-    from fairstall.records.engine import migrate, open_engine
+    from fairstall.records.engine import open_engine
+    from fairstall.records.schema import migrate
 
     engine = open_engine(database_url(home, database))
     try:

@@ -1,4 +1,4 @@
-"""How the store is opened, brought up to date, read and written. What is in it is the business of `tables`.
+"""How the store is opened, read and written. What is in it is the business of `tables`, how it came there `schema`'s.
 
 Two verbs cover every use: `with writing(engine) as connection` and `with reading(engine) as connection`, one
 transaction each, and StoreUnavailable when the database is locked, full or gone.
@@ -14,8 +14,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import orjson
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, exc, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -30,7 +28,6 @@ ANSWER_S = 1.0  # before a deadline a server has to say by itself that something
 PATIENT_S = 60.0  # the timeout of commands that may wait for those who store decisions
 ASKED_FOR_EVERY_S = 0.1  # how long SQLite lets a waiting writer sleep at most
 CONNECTIONS = 8
-_MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 0x0FA1257A11  # any numbers, as long as they stay the same
 _KEEPING_LOCK = 0x0FA1257A12
 _READS = "fairstall_reads"
@@ -89,19 +86,6 @@ def _time_for(engine: Engine, *, patient: bool) -> float | None:
     return PATIENT_S if within_s and patient else within_s
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version, in one transaction; processes that start together take turns.
-
-    It takes as long as it takes.
-    """
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    with store_errors(), engine.connect() as connection, _references_unchecked(connection), connection.begin():
-        _take_turn(connection, _MIGRATION_LOCK)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
 @contextmanager
 def _turn_to_write(engine: Engine) -> Iterator[None]:
     """On SQLite, one thread of this process at a time: they are woken in turn, where SQLite lets them sleep and ask."""
@@ -115,6 +99,11 @@ def _turn_to_write(engine: Engine) -> Iterator[None]:
         yield
     finally:
         turns.give()
+
+
+def take_migration_turn(connection: Connection) -> None:
+    """Wait until no other process brings the schema up to date."""
+    _take_turn(connection, _MIGRATION_LOCK)
 
 
 def take_keeping_turn(connection: Connection) -> None:
@@ -147,21 +136,6 @@ def _take_turn(connection: Connection, lock: int) -> None:
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
         connection.execute(text("RESET lock_timeout"))
-
-
-@contextmanager
-def _references_unchecked(connection: Connection) -> Iterator[None]:
-    """Let SQLite replace a table that others refer to, which is its way of altering one; to be set before BEGIN."""
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    driver.execute("PRAGMA foreign_keys = OFF")
-    try:
-        yield
-    finally:
-        driver.execute("PRAGMA foreign_keys = ON")
 
 
 def _to_json(value: object) -> str:

@@ -219,7 +219,8 @@ def _run_alone(server: str, statement: str) -> None:
 
 
 def _give_tables(url: str) -> None:
-    from fairstall.records.engine import migrate, open_engine
+    from fairstall.records.engine import open_engine
+    from fairstall.records.schema import migrate
 
     opened = open_engine(url)
     migrate(opened)

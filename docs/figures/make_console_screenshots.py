@@ -35,8 +35,9 @@ from fairstall.model.listing import TEXT_FIELDS, Listing, Price
 from fairstall.model.policy_file import starter_policies
 from fairstall.model.starter_bundle import starter_bundle
 from fairstall.model.urgency import urgency_of
-from fairstall.records.engine import migrate, open_engine
+from fairstall.records.engine import open_engine
 from fairstall.records.ledger import CaseReason, Ledger, LedgerEntry, NewCase
+from fairstall.records.schema import migrate
 
 PASSWORD = "only for a picture"
 

@@ -31,8 +31,9 @@ from fairstall.labeling.verdicts import ReviewVerdict
 from fairstall.model.decide import Band, Source
 from fairstall.model.policies import PolicySet, ReviewTerms
 from fairstall.model.policy_file import starter_policies
-from fairstall.records.engine import migrate, open_engine
+from fairstall.records.engine import open_engine
 from fairstall.records.ledger import Ledger
+from fairstall.records.schema import migrate
 
 VIOLATION, COMPLIANT = ReviewVerdict.VIOLATION, ReviewVerdict.COMPLIANT
 MISTAKES = {"ada": 0.05, "kim": 0.08, "mira": 0.1, "noor": 0.25}

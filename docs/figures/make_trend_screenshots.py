@@ -29,8 +29,9 @@ from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
 from fairstall.model.policy_file import starter_policies
 from fairstall.model.urgency import urgency_of
-from fairstall.records.engine import migrate, open_engine, reading
+from fairstall.records.engine import open_engine, reading
 from fairstall.records.ledger import CaseReason, Ledger, LedgerEntry, NewCase
+from fairstall.records.schema import migrate
 from fairstall.records.tables import decisions
 from fairstall.records.tallies import Tallying
 

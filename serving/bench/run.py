@@ -13,7 +13,7 @@ from fairstall.model.listing import Listing
 from fairstall.model.policies import PolicySet
 from fairstall.model.scorer import OnnxScorer
 from fairstall.model.wire import iso_utc, json_line, listing_body
-from fairstall.records.engine import migrate
+from fairstall.records.schema import migrate
 from fairstall.serving.bench.closed_loop import wrk_program
 from fairstall.serving.bench.contestants import plain_contestants, service_contestants
 from fairstall.serving.bench.environments import framework_contestants

@@ -14,8 +14,9 @@ from fairstall.model.decision import Assessment, Decision, Sampling, Versions
 from fairstall.model.errors import InputError, MissingExtra, NotFound
 from fairstall.model.identifiers import time_ordered_id
 from fairstall.model.listing import Listing
-from fairstall.records.engine import migrate, open_engine, writing
+from fairstall.records.engine import open_engine, writing
 from fairstall.records.ledger import Ledger, LedgerEntry
+from fairstall.records.schema import migrate
 from fairstall.records.verification import ChainBroken
 
 

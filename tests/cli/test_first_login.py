@@ -11,7 +11,8 @@ from fairstall.cli.up import reachable, welcome
 from fairstall.labeling.accounts import Accounts
 from fairstall.labeling.permissions import Role
 from fairstall.model.errors import SetupError
-from fairstall.records.engine import migrate, open_engine
+from fairstall.records.engine import open_engine
+from fairstall.records.schema import migrate
 
 
 def noon() -> datetime:

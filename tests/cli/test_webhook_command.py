@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 from fairstall.cli.webhook import app
 from fairstall.model.errors import Conflict, InputError, NotFound, ServiceError, SetupError
 from fairstall.model.identifiers import time_ordered_id
-from fairstall.records.engine import migrate, open_engine, writing
+from fairstall.records.engine import open_engine, writing
 from fairstall.records.outbox import Event, write_events
+from fairstall.records.schema import migrate
 from fairstall.records.tables import deliveries
 from fairstall.records.webhooks import target_of
 

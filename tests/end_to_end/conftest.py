@@ -18,8 +18,9 @@ from sqlalchemy import Engine
 
 from fairstall.cli.serve import listen
 from fairstall.model.bundle import Bundle
-from fairstall.records.engine import migrate, open_engine
+from fairstall.records.engine import open_engine
 from fairstall.records.keys import Scope, create_key
+from fairstall.records.schema import migrate
 
 
 @dataclass(frozen=True)

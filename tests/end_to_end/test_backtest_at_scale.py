@@ -23,8 +23,9 @@ from fairstall.model.policy_file import starter_policies
 from fairstall.model.scorer import OnnxScorer
 from fairstall.model.starter_bundle import starter_bundle
 from fairstall.model.wire import assessment_body, iso_utc, listing_body
-from fairstall.records.engine import migrate, open_engine, writing
+from fairstall.records.engine import open_engine, writing
 from fairstall.records.ledger import listing_digest
+from fairstall.records.schema import migrate
 from fairstall.records.tables import cases, decisions, listings, reviews, users
 
 pytestmark = pytest.mark.nightly

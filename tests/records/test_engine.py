@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import event, exc, func, insert, select, text
 
 from fairstall.model.errors import SetupError, StoreUnavailable
-from fairstall.records.engine import migrate, open_engine, reading, writing
+from fairstall.records.engine import open_engine, reading, writing
 from fairstall.records.errors import UNAVAILABLE
+from fairstall.records.schema import migrate
 from fairstall.records.tables import events, users
 
 EVENT = {"event_id": "e-1", "kind": "test", "body": {"text": "象牙 😀"}, "happened_at": "2026-11-22T12:00:00.000000Z"}

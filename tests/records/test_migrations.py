@@ -1,27 +1,30 @@
-"""The migrated schema is the one in `tables`, and processes that start together do not trip over each other."""
+"""Migrations lead to the tables that an empty store is given at once; processes that start together take turns."""
 
 import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, select, text
 
 from fairstall.model.identifiers import earliest_id
-from fairstall.records import engine as engine_module
-from fairstall.records.engine import migrate, open_engine, reading, writing
+from fairstall.records import schema as schema_module
+from fairstall.records.engine import open_engine, reading, writing
 from fairstall.records.leaves import digest_of_body
+from fairstall.records.schema import migrate
 from fairstall.records.seals import seal_all
 from fairstall.records.tables import metadata
 from fairstall.records.verification import Verification
 
 MIGRATE = """
 import sys
-from fairstall.records.engine import migrate, open_engine
+from fairstall.records.engine import open_engine
+from fairstall.records.schema import migrate
 sys.stdin.readline()
 migrate(open_engine(sys.argv[1]))
 """
@@ -40,7 +43,6 @@ def schema(connection: Connection) -> dict[str, object]:
             "indexes": index_statements(connection, table),
         }
         for table in inspector.get_table_names()
-        if table != "alembic_version"
     }
 
 
@@ -52,22 +54,32 @@ def index_statements(connection: Connection, table: str) -> list[str]:
     return sorted(connection.execute(text(query), {"table": table}).scalars())
 
 
-def test_migrations_lead_to_the_tables_that_the_code_knows(engine):
-    with reading(engine) as connection:
-        migrated = schema(connection)
+def upgrade(connection: Connection, version: str, folder: Path = schema_module._MIGRATIONS) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.attributes["connection"] = connection
+    command.upgrade(config, version)
+
+
+def test_migrations_lead_to_the_tables_that_an_empty_store_is_given(store_url):
+    engine, versions = open_engine(store_url), select(schema_module._VERSIONS)
+    migrate(engine)
     with writing(engine) as connection:
+        given, version = schema(connection), connection.execute(versions).all()
         metadata.drop_all(connection)
-        metadata.create_all(connection)
-        assert schema(connection) == migrated
-    assert migrated
+        schema_module._VERSIONS.drop(connection)
+    with writing(engine) as connection:
+        upgrade(connection, "head")
+        assert schema(connection) == given
+        assert connection.execute(versions).all() == version
+    assert "alembic_version" in given
+    engine.dispose()
 
 
 def test_an_event_stored_before_webhooks_is_kept_and_queued_for_nobody(store_url):
-    engine, config = open_engine(store_url), Config()
-    config.set_main_option("script_location", str(engine_module._MIGRATIONS))
+    engine = open_engine(store_url)
     with writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        upgrade(connection, "0001")
         event = "'e-1', 'decision.made', '{}', '2026-11-22T12:00:00.000000Z'"
         connection.execute(text(f"INSERT INTO events (event_id, kind, body, happened_at) VALUES ({event})"))
     migrate(engine)
@@ -78,8 +90,7 @@ def test_an_event_stored_before_webhooks_is_kept_and_queued_for_nobody(store_url
 
 
 def test_a_decision_stored_before_the_audit_chain_is_sealed_like_any_other(store_url):
-    engine, config = open_engine(store_url), Config()
-    config.set_main_option("script_location", str(engine_module._MIGRATIONS))
+    engine = open_engine(store_url)
     body = {"listing_id": "l", "seller_id": "s", "title": "Chair", "description": ""}
     assessment = '{"outcome": "approve", "findings": [], "doubts": [], "evasion": {}, "scores": {"p": 1e-05}}'
     at, digest = "2026-11-22T12:00:00.000000Z", digest_of_body(body)
@@ -88,8 +99,7 @@ def test_a_decision_stored_before_the_audit_chain_is_sealed_like_any_other(store
         f"'{earliest_id(datetime.fromisoformat(at))}', 'l', 's', '{digest}', '{at}', 'approve', 'model', 'm', 'p'"
     )
     with writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0006")
+        upgrade(connection, "0006")
         run = connection.exec_driver_sql
         run(f"INSERT INTO listings (digest, listing_id, seller_id, body, received_at) VALUES ({listing})")
         columns = "decision_id, listing_id, seller_id, listing_digest, decided_at, outcome, actor, model_version"
@@ -124,23 +134,27 @@ def test_processes_that_migrate_at_once_take_turns(store_url):
 def test_a_migration_that_fails_leaves_nothing_behind(store_url, tmp_path, monkeypatch):
     broken = tmp_path / "migrations"
     (broken / "versions").mkdir(parents=True)
-    shipped = engine_module._MIGRATIONS
+    shipped = schema_module._MIGRATIONS
     (broken / "env.py").write_text((shipped / "env.py").read_text())
-    (broken / "versions" / "0001.py").write_text(
-        "from alembic import op\nrevision, down_revision = '0001', None\n"
+    (broken / "versions" / "0001.py").write_text("revision, down_revision = '0001', None\ndef upgrade():\n    pass\n")
+    (broken / "versions" / "0002.py").write_text(
+        "from alembic import op\nrevision, down_revision = '0002', '0001'\n"
         "def upgrade():\n    op.execute('CREATE TABLE half (done INTEGER)')\n    raise RuntimeError('broken')\n"
     )
-    monkeypatch.setattr(engine_module, "_MIGRATIONS", broken)
     engine = open_engine(store_url)
+    with writing(engine) as connection:
+        upgrade(connection, "0001", broken)
+    monkeypatch.setattr(schema_module, "_MIGRATIONS", broken)
     with pytest.raises(RuntimeError, match="broken"):
         migrate(engine)
     with reading(engine) as connection:
-        assert inspect(connection).get_table_names() == []
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+        assert connection.execute(select(schema_module._VERSIONS)).scalar_one() == "0001"
     engine.dispose()
 
 
 def test_migrations_form_one_line_and_only_go_forward():
-    scripts = ScriptDirectory(str(engine_module._MIGRATIONS))
+    scripts = ScriptDirectory(str(schema_module._MIGRATIONS))
     revisions = list(scripts.walk_revisions())
     assert len(scripts.get_heads()) == 1
     assert [revision.revision for revision in reversed(revisions)] == [

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import func, insert, select, text
 
 from fairstall.model.errors import StoreUnavailable
-from fairstall.records.engine import migrate, open_engine, reading, take_keeping_turn, writing
+from fairstall.records.engine import open_engine, reading, take_keeping_turn, writing
+from fairstall.records.schema import migrate
 from fairstall.records.tables import events
 
 pytestmark = pytest.mark.postgres

@@ -20,8 +20,9 @@ from fairstall.model.bundle import Bundle
 from fairstall.model.control import NO_CONTROL, ControlSample
 from fairstall.model.policies import DsaClass, Policy, PolicySet, RuleAction, Severity, Term
 from fairstall.model.scorer import Logits, OnnxScorer
-from fairstall.records.engine import migrate, open_engine, reading
+from fairstall.records.engine import open_engine, reading
 from fairstall.records.keys import Scope, create_key
+from fairstall.records.schema import migrate
 from fairstall.records.tables import cases, decisions, events, idempotency_keys, listings
 from fairstall.serving.app import Parts, create_app
 from fairstall.serving.batcher import Batcher, open_batcher

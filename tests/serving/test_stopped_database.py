@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from fairstall.model.errors import StoreUnavailable
-from fairstall.records.engine import migrate, open_engine
+from fairstall.records.engine import open_engine
+from fairstall.records.schema import migrate
 from fairstall.serving.limits import Limits
 from fairstall.serving.lookups import Lookups
 from fairstall.serving.schema import Unanswered

@@ -16,7 +16,8 @@ from fairstall.model.listing import Listing
 from fairstall.model.policy_file import starter_policies
 from fairstall.model.scorer import OnnxScorer
 from fairstall.model.wire import json_line, listing_body
-from fairstall.records.engine import migrate, reading
+from fairstall.records.engine import reading
+from fairstall.records.schema import migrate
 from fairstall.records.tables import audit_leaves, blocked_prints, cases, events
 from fairstall.serving.bench.full_ledger import LedgerFiller
 from fairstall.serving.bench.install_size import distribution_bytes, serving_install_mb
